@@ -1,0 +1,1 @@
+//! Zab with fast leader election (spec section 6).

@@ -1,0 +1,1 @@
+//! Known bugs, one small file each.

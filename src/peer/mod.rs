@@ -1,0 +1,1 @@
+//! One server: broadcast below, znodes above, clients at the door.

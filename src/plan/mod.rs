@@ -1,0 +1,100 @@
+//! Everything that will happen in a run, as data.
+//!
+//! A [`Plan`] is total: with a build of this crate it determines every byte of the run. It is JSON
+//! that a person can print, edit and run again. All times are in simulated milliseconds unless the
+//! name says otherwise.
+
+pub mod fault;
+pub mod noise;
+pub mod workload;
+
+pub use fault::{Fault, Pattern, Planned, Split, Target, When};
+pub use noise::{ClockPlan, Delay, DiskNoise, NetNoise, WorkNoise};
+pub use workload::{Call, ClientPlan, Driver, Step};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Digest, PeerId};
+
+/// What a scenario demands of its runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// No violation.
+    #[default]
+    Pass,
+    /// A violation of one of these properties must be found within the scenario's seeds.
+    Violation(Vec<String>),
+}
+
+/// A whole run, as data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// `plan/1`.
+    pub zoosim: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed it was drawn from.
+    pub seed: u64,
+    /// What it is, in a line.
+    pub title: String,
+    /// Why anyone should care.
+    pub why: String,
+    /// What must come of it.
+    pub expect: Expect,
+    /// The protocol's name in the kit.
+    pub protocol: String,
+    /// Names of planted bugs.
+    #[serde(default)]
+    pub bugs: Vec<String>,
+    /// Names of invariants beside the protocol's own.
+    #[serde(default)]
+    pub invariants: Vec<String>,
+    /// Voters, numbered from 1.
+    pub voters: u8,
+    /// Named integers for the peers: see `zoosim list knobs`.
+    #[serde(default)]
+    pub knobs: BTreeMap<String, u64>,
+    /// The key of all draws inside the run.
+    pub key: u64,
+    /// The zxid counter at which the initial disk image starts; 0 for fresh peers. Near 2^32 it
+    /// makes rollover reachable.
+    #[serde(default)]
+    pub initial_counter: u32,
+    /// The network's behaviour when nothing special happens.
+    pub net: NetNoise,
+    /// The disks' behaviour when nothing special happens.
+    pub disk: DiskNoise,
+    /// How long deferred work waits.
+    pub work: WorkNoise,
+    /// Clocks, by peer; peers without one have perfect clocks.
+    #[serde(default)]
+    pub clocks: Vec<ClockPlan>,
+    /// Who talks to the service.
+    pub clients: Vec<ClientPlan>,
+    /// What goes wrong on purpose.
+    pub faults: Vec<Planned>,
+    /// The peers that may lose or damage durable state: always a minority.
+    #[serde(default)]
+    pub frail: Vec<PeerId>,
+    /// When every injector stops.
+    pub calm_at: u64,
+    /// How long the run goes on after the liveness check succeeded, so that clients can finish.
+    pub settle: u64,
+}
+
+impl Plan {
+    /// The digest of its JSON: what a token calls it by.
+    pub fn digest(&self) -> Digest {
+        let json = serde_json::to_vec(self).expect("a plan is plain data");
+        Digest::of(&json)
+    }
+
+    /// A knob's value, or `default`.
+    pub fn knob(&self, name: &str, default: u64) -> u64 {
+        self.knobs.get(name).copied().unwrap_or(default)
+    }
+}
