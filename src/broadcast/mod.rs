@@ -10,7 +10,7 @@
 
 pub mod zab;
 
-use crate::base::{Epoch, PeerId, Zxid};
+use crate::base::{Cursor, Epoch, PeerId, Zxid};
 use crate::jute::quorum::QuorumPacket;
 use crate::process::{Effects, Event, Now, Probe};
 
@@ -31,16 +31,6 @@ pub enum Serving {
         /// The leader's epoch.
         epoch: Epoch,
     },
-}
-
-/// Where a chunked snapshot of the service stands. It walks the live state by path, so that
-/// transactions may be applied between two chunks (fuzzy snapshots, spec 7.4).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cursor {
-    /// Whether the part before the first node (sessions, ACLs) is written.
-    pub started: bool,
-    /// The last path written.
-    pub after: Option<String>,
 }
 
 /// The service that a protocol carries. Called by the protocol, within a step.

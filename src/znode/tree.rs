@@ -1,7 +1,6 @@
 //! The tree of znodes and the table of sessions: what transactions make of them.
 
-use crate::base::{SessionId, Zxid};
-use crate::broadcast::Cursor;
+use crate::base::{Cursor, SessionId, Zxid};
 use crate::jute::txn::TxnRecord;
 
 use super::op::{ErrorCode, Op, Reply};
