@@ -228,6 +228,12 @@ pub enum Seen {
         /// The header's zxid: the triggering transaction's, or -1 (as `None`) from setWatches.
         zxid: Option<Zxid>,
     },
+    /// After calm: a client has made its final calls (a write, a sync and a read of `/`) and all of
+    /// them succeeded.
+    Finished {
+        /// Who.
+        client: ClientId,
+    },
     /// A program claimed something.
     Claimed {
         /// Who.
@@ -266,7 +272,7 @@ pub enum Seen {
     },
     /// The run is over.
     End {
-        /// For each peer, its epoch files and logs at the end are no longer changing: the files.
+        /// Each peer's durable files.
         images: Vec<(PeerId, Arc<Image>)>,
     },
 }
