@@ -3,6 +3,10 @@
 //! The world tells [`Seen`] values in order; a verdict folds over them, a trace writes them down,
 //! a [`History`] keeps what clients did.
 
+pub mod coverage;
+
+pub use coverage::{Counts, Coverage, Totals};
+
 use std::sync::Arc;
 
 use crate::base::{ClientId, ConnId, LinkId, PeerId, SessionId, Time, Zxid};

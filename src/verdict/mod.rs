@@ -3,10 +3,16 @@
 //! Verdicts have three values and are a function of the plan. Oracles never import what they
 //! judge: the znode model here is a second, naive implementation.
 
+pub mod invariant;
+pub mod liveness;
+
 use std::fmt;
 
 use crate::base::PeerId;
-use crate::history::{At, Seen};
+use crate::history::{At, Coverage, Seen, Totals};
+use crate::plan::Plan;
+
+pub use liveness::Liveness;
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,4 +79,130 @@ pub trait Oracle: Send {
 
     /// A copy.
     fn fork(&self) -> Box<dyn Oracle>;
+}
+
+/// The oracles that judge any run of the znode service over Zab.
+pub fn standard(_plan: &Plan) -> Vec<Box<dyn Oracle>> {
+    vec![Box::new(invariant::Order::default()), Box::new(invariant::Local::default())]
+}
+
+/// All oracles of one run, what they found so far, and what the run has reached.
+pub struct Verdict {
+    oracles: Vec<Box<dyn Oracle>>,
+    /// Whether the service came back after calm.
+    pub liveness: Liveness,
+    /// What the run has reached.
+    pub coverage: Coverage,
+    findings: Vec<Finding>,
+    gave_up: Option<String>,
+    finished: bool,
+}
+
+impl Clone for Verdict {
+    fn clone(&self) -> Verdict {
+        Verdict {
+            oracles: self.oracles.iter().map(|oracle| oracle.fork()).collect(),
+            liveness: self.liveness.clone(),
+            coverage: self.coverage.clone(),
+            findings: self.findings.clone(),
+            gave_up: self.gave_up.clone(),
+            finished: self.finished,
+        }
+    }
+}
+
+impl Verdict {
+    /// Nothing seen yet; `clients` must all finish for the run to settle.
+    pub fn new(oracles: Vec<Box<dyn Oracle>>, clients: usize) -> Verdict {
+        Verdict {
+            oracles,
+            liveness: Liveness::new(clients),
+            coverage: Coverage::default(),
+            findings: Vec::new(),
+            gave_up: None,
+            finished: false,
+        }
+    }
+
+    /// Takes what one step showed.
+    pub fn observe(&mut self, at: At, seen: &[Seen]) {
+        for one in seen {
+            self.coverage.observe(one);
+            self.liveness.observe(at, one);
+            for oracle in &mut self.oracles {
+                oracle.observe(at, one, &mut self.findings);
+            }
+        }
+    }
+
+    /// Whether something was found that ends the run.
+    pub fn must_stop(&self) -> bool {
+        self.findings.iter().any(|finding| finding.weight == Weight::Violation)
+    }
+
+    /// Whether all that must happen after calm has happened.
+    pub fn is_settled(&self) -> bool {
+        self.liveness.is_settled()
+    }
+
+    /// Whether the time for it has passed.
+    pub fn is_hopeless(&self, at: At) -> bool {
+        self.liveness.is_late(at)
+    }
+
+    /// The run is over by itself: what must hold at the end is checked.
+    pub fn finish(&mut self, at: At) {
+        self.liveness.finish(at, &mut self.findings);
+        for oracle in &mut self.oracles {
+            oracle.finish(at, &mut self.findings);
+        }
+        self.finished = true;
+    }
+
+    /// A budget ran out.
+    pub fn give_up(&mut self, why: String) {
+        self.gave_up = Some(why);
+    }
+
+    /// Everything found so far, in order.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// What the run has come to.
+    pub fn outcome(&self) -> Outcome {
+        let mut worst: Option<&Finding> = None;
+        for finding in &self.findings {
+            if worst.is_none_or(|worst| finding.weight > worst.weight) {
+                worst = Some(finding);
+            }
+        }
+        match (worst, &self.gave_up) {
+            (Some(finding), _) => Outcome::Violated(finding.clone()),
+            (None, Some(why)) => Outcome::Unknown(why.clone()),
+            (None, None) if self.finished => Outcome::Pass,
+            (None, None) => Outcome::Unknown("the run is not over".to_string()),
+        }
+    }
+
+    /// Adds what the run reached and what its oracles evaluated to a campaign's sums.
+    pub fn add_to(&self, totals: &mut Totals) {
+        totals.add(&self.coverage);
+        let mut add = |(property, count): (&str, u64)| {
+            crate::history::coverage::add_to(&mut totals.properties, property, count);
+        };
+        self.liveness.evaluated().into_iter().for_each(&mut add);
+        for oracle in &self.oracles {
+            oracle.evaluated().into_iter().for_each(&mut add);
+        }
+    }
+
+    /// All properties judged in this run, with one line each.
+    pub fn properties(&self) -> Vec<(&'static str, &'static str)> {
+        let mut all: Vec<_> = self.oracles.iter().flat_map(|o| o.properties()).copied().collect();
+        all.extend(liveness::PROPERTIES);
+        all.sort();
+        all.dedup();
+        all
+    }
 }

@@ -1,0 +1,160 @@
+//! What was reached: counters by stable words, cheap enough to keep in every run.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::{Seen, Stop};
+
+/// Counters by `&'static str`, in order of first use. Words are compared by address first: the
+/// few that a run uses are found without looking at their letters.
+#[derive(Clone, Debug, Default)]
+pub struct Counts(Vec<(&'static str, u64)>);
+
+impl Counts {
+    /// Adds `n` to a word's counter.
+    #[inline]
+    pub fn add(&mut self, word: &'static str, n: u64) {
+        for (known, count) in &mut self.0 {
+            if std::ptr::eq(known.as_ptr(), word.as_ptr()) && known.len() == word.len() {
+                *count += n;
+                return;
+            }
+        }
+        match self.0.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += n,
+            None => self.0.push((word, n)),
+        }
+    }
+
+    /// A word's counter.
+    pub fn get(&self, word: &str) -> u64 {
+        self.0.iter().find(|(known, _)| *known == word).map_or(0, |(_, count)| *count)
+    }
+
+    /// All words with their counters, in order of first use.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+/// What one run reached.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Notes told, by kind.
+    pub notes: Counts,
+    /// Faults that struck, by kind.
+    pub faults: Counts,
+    /// Operations called, by name.
+    pub calls: Counts,
+    /// What became of sessions, connections and peers.
+    pub events: Counts,
+}
+
+impl Coverage {
+    /// Counts one thing seen.
+    pub fn observe(&mut self, seen: &Seen) {
+        match seen {
+            Seen::Noted { note, .. } => self.notes.add(note.kind(), 1),
+            Seen::Fault { kind, .. } => self.faults.add(kind, 1),
+            Seen::Called(call) => self.calls.add(call.op.name(), 1),
+            Seen::Stopped { why, .. } => self.events.add(
+                match why {
+                    Stop::Crash => "peer_crashed",
+                    Stop::Halt(_) => "peer_halted",
+                    Stop::Panic(_) => "peer_panicked",
+                },
+                1,
+            ),
+            Seen::Refused { damaged, .. } => {
+                self.events.add(if *damaged { "refused_damaged" } else { "refused" }, 1);
+            }
+            Seen::Connected { fresh, .. } => {
+                self.events.add(if *fresh { "session_opened" } else { "session_renewed" }, 1);
+            }
+            Seen::Expired { .. } => self.events.add("session_told_expired", 1),
+            Seen::Disconnected { .. } => self.events.add("disconnected", 1),
+            Seen::Returned { result, .. } => {
+                self.events.add(if result.is_ok() { "answered" } else { "answered_error" }, 1);
+            }
+            Seen::Lost { .. } => self.events.add("answer_lost", 1),
+            Seen::Watch { .. } => self.events.add("watch_fired", 1),
+            Seen::Claimed { .. } => self.events.add("claimed", 1),
+            Seen::Complained { .. } => self.events.add("complained", 1),
+            Seen::Synced { ok, .. } => {
+                self.events.add(if *ok { "disk_synced" } else { "disk_sync_failed" }, 1);
+            }
+            Seen::Starting { .. } => self.events.add("peer_started", 1),
+            Seen::LinkUp { .. } => self.events.add("link_up", 1),
+            Seen::LinkDown { .. } => self.events.add("link_down", 1),
+            Seen::Finished { .. } => self.events.add("client_finished", 1),
+            Seen::Probed { .. }
+            | Seen::Sent { .. }
+            | Seen::Received { .. }
+            | Seen::Wrote { .. }
+            | Seen::Connecting { .. }
+            | Seen::Calm { .. }
+            | Seen::End { .. } => {}
+        }
+    }
+}
+
+/// What many runs reached, added up: tables by word, in alphabetical order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Notes told, by kind.
+    pub notes: BTreeMap<String, u64>,
+    /// Faults that struck, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// Operations called, by name.
+    pub calls: BTreeMap<String, u64>,
+    /// What became of sessions, connections and peers.
+    pub events: BTreeMap<String, u64>,
+    /// How often each property was evaluated.
+    pub properties: BTreeMap<String, u64>,
+    /// Crashes by the durable effect they struck at, and other counters of the world.
+    pub world: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    /// Adds one run.
+    pub fn add(&mut self, coverage: &Coverage) {
+        let tables = [
+            (&mut self.notes, &coverage.notes),
+            (&mut self.faults, &coverage.faults),
+            (&mut self.calls, &coverage.calls),
+            (&mut self.events, &coverage.events),
+        ];
+        for (table, counts) in tables {
+            for (word, count) in counts.iter() {
+                add_to(table, word, count);
+            }
+        }
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: &Totals) {
+        let tables = [
+            (&mut self.notes, &other.notes),
+            (&mut self.faults, &other.faults),
+            (&mut self.calls, &other.calls),
+            (&mut self.events, &other.events),
+            (&mut self.properties, &other.properties),
+            (&mut self.world, &other.world),
+        ];
+        for (table, counts) in tables {
+            for (word, count) in counts {
+                add_to(table, word, *count);
+            }
+        }
+    }
+}
+
+/// Adds `count` to a word of a table.
+pub fn add_to(table: &mut BTreeMap<String, u64>, word: &str, count: u64) {
+    match table.get_mut(word) {
+        Some(sum) => *sum += count,
+        None => {
+            table.insert(word.to_string(), count);
+        }
+    }
+}

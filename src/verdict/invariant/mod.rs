@@ -1,0 +1,12 @@
+//! Invariants of atomic broadcast, checked after each step (bug-catalogue section 3; names as in
+//! the Zab specifications).
+//!
+//! [`Order`] follows the logs and deliveries of all peers at once. [`Local`] collects what a peer
+//! found wrong with itself or its leader, and what the world saw it promise too early.
+
+mod local;
+mod logs;
+mod order;
+
+pub use local::Local;
+pub use order::Order;
