@@ -9,11 +9,13 @@
 //! runs when it is at the head. The invariant it keeps: answers leave in the order of the
 //! requests, and their zxids never decrease (spec 8.1, C1 and C2).
 
-use crate::base::{ConnId, SessionId, Zxid};
-use crate::jute::proto::{event_type, opcode};
+use crate::base::{ConnId, SessionId};
+use crate::jute::Reader;
 use crate::jute::txn::{Txn, TxnRecord};
 use crate::process::{Effects, Now, Tag};
+use crate::znode::codec::decode_request;
 use crate::znode::op::{ErrorCode, Op, Reply};
+use crate::znode::prepare::Request;
 
 use super::door::{Conn, Stage};
 use super::rules::ReadAt;
@@ -34,10 +36,10 @@ pub(super) enum What {
     Read(Result<Op, ErrorCode>),
     /// A read that ran ahead: its answer waits for its turn.
     Ready(Vec<u8>),
-    /// Waits for its transaction. The body is kept until it is forwarded.
-    Write { kind: i32, op: Option<Result<Op, ErrorCode>>, body: Vec<u8> },
+    /// Waits for its transaction; kept, because the answer's encoding depends on it.
+    Write(Result<Op, ErrorCode>),
     /// Waits for the leader's word.
-    Sync { path: String, answered: bool },
+    Sync { op: Op, answered: bool },
     /// Waits for its transaction, and is the last.
     Close,
     /// Nothing that a client may ask: refused in its turn, and the last.
@@ -47,19 +49,15 @@ pub(super) enum What {
 impl What {
     /// Of a request's opcode and body.
     pub fn of(kind: i32, body: &[u8]) -> What {
-        if kind == opcode::CLOSE_SESSION {
-            return What::Close;
-        }
-        match wire::decode_op(kind, body) {
-            Ok(Op::Sync { path }) => What::Sync { path, answered: false },
+        match decode_request(kind, &mut Reader::new(body)) {
+            Ok(Op::CloseSession) => What::Close,
+            Ok(op @ Op::Sync { .. }) => What::Sync { op, answered: false },
             // A check outside a multi, and what is internal (spec 9, case 26).
-            Ok(Op::Check { .. } | Op::CreateSession { .. } | Op::CloseSession) => What::Refuse,
-            Ok(op) if op.is_write() => What::Write { kind, op: Some(Ok(op)), body: body.to_vec() },
+            Ok(Op::Check { .. } | Op::CreateSession { .. }) => What::Refuse,
+            Ok(op) if op.is_write() => What::Write(Ok(op)),
             Ok(op) => What::Read(Ok(op)),
             Err(ErrorCode::Unimplemented) => What::Refuse,
-            Err(code) if wire::announces_write(kind) => {
-                What::Write { kind, op: Some(Err(code)), body: body.to_vec() }
-            }
+            Err(code) if wire::announces_write(kind) => What::Write(Err(code)),
             Err(code) => What::Read(Err(code)),
         }
     }
@@ -73,48 +71,47 @@ impl Service {
             if state.fenced {
                 return;
             }
-            let session = state.session;
-            let Some(pending) = state.queue.get_mut(state.submitted) else { return };
+            let (session, at) = (state.session, state.submitted);
+            let Some(pending) = state.queue.get_mut(at) else { return };
             state.submitted += 1;
             let cxid = pending.xid;
             match &mut pending.what {
                 What::Read(_) | What::Ready(_) | What::Refuse => {}
-                What::Write { kind, op, body } => {
-                    let (kind, body) = (*kind, std::mem::take(body));
-                    let op = op.take().expect("a write is handed on once");
-                    self.hand_on(now, session, cxid, kind, op, &body, fx);
+                What::Write(op) => {
+                    // Lent to the request, so that nothing is copied.
+                    let op = std::mem::replace(op, Err(ErrorCode::SystemError));
+                    let lent = self.hand_on(now, Request { session, cxid, op }, fx);
+                    if let Some(state) = self.door.get_mut(&conn) {
+                        state.queue[at].what = What::Write(lent);
+                    }
                 }
-                What::Sync { .. } => {
+                What::Sync { op, .. } => {
+                    let request = Request { session, cxid, op: Ok(op.clone()) };
                     state.fenced = true;
-                    self.ask_sync(now, conn, session, cxid, fx);
+                    self.ask_sync(conn, &request);
                 }
                 What::Close => {
-                    let op = Ok(Op::CloseSession);
-                    self.hand_on(now, session, cxid, opcode::CLOSE_SESSION, op, &[], fx);
+                    let request = Request { session, cxid, op: Ok(Op::CloseSession) };
+                    let _ = self.hand_on(now, request, fx);
                 }
             }
         }
     }
 
-    /// A write becomes a transaction here, or goes to the leader.
-    #[allow(clippy::too_many_arguments)] // The request, field by field.
-    fn hand_on(
+    /// A write becomes a transaction here, or goes to the leader. Gives the operation back.
+    pub(super) fn hand_on(
         &mut self,
         now: Now,
-        session: SessionId,
-        cxid: i32,
-        kind: i32,
-        op: Result<Op, ErrorCode>,
-        body: &[u8],
+        request: Request,
         fx: &mut Effects,
-    ) {
+    ) -> Result<Op, ErrorCode> {
         match &self.duty {
             // Its connection is closed by now, or about to be.
-            Duty::Idle => {}
-            Duty::Leading(_) => self.prepare(now, self.id, session, cxid, op, fx),
+            Duty::Idle => request.op,
+            Duty::Leading(_) => self.prepare(now, self.id, request, fx),
             Duty::Following(_) => {
-                let forwarded = wire::Forwarded { session, cxid, kind, payload: body };
-                self.ask(Ask::TellLeader(forwarded.packet()));
+                self.ask(Ask::TellLeader(wire::request(&request)));
+                request.op
             }
         }
     }
@@ -127,7 +124,7 @@ impl Service {
             let Some(head) = state.queue.front() else { return false };
             let xid = head.xid;
             match &head.what {
-                What::Write { .. } | What::Close | What::Sync { answered: false, .. } => {
+                What::Write(_) | What::Close | What::Sync { answered: false, .. } => {
                     return false;
                 }
                 What::Read(_) => {
@@ -142,9 +139,13 @@ impl Service {
                     fx.reply(conn, Tag::kind("REPLY"), bytes);
                 }
                 What::Sync { answered: true, .. } => {
-                    let Some(What::Sync { path, .. }) = take_head(state) else { return false };
+                    let Some(What::Sync { op, .. }) = take_head(state) else { return false };
                     state.fenced = false;
-                    self.reply(conn, xid, &Ok(Reply::Synced { path }), fx);
+                    let result = match &op {
+                        Op::Sync { path } => Ok(Reply::Synced { path: path.clone() }),
+                        _ => Ok(Reply::Done),
+                    };
+                    self.reply(conn, xid, &op, &result, fx);
                     return true;
                 }
                 What::Refuse => {
@@ -165,8 +166,8 @@ impl Service {
             // The leader knows at once that another server has the session (spec 3.5, case 7).
             return self.close_conn(conn, fx);
         }
-        let result = op.and_then(|op| self.read(conn, &op, fx));
-        self.reply(conn, xid, &result, fx);
+        let bytes = self.read(conn, xid, op, fx);
+        fx.reply(conn, Tag::zxid("REPLY", self.reply_zxid()), bytes);
     }
 
     fn has_moved(&mut self, session: SessionId) -> bool {
@@ -190,97 +191,52 @@ impl Service {
             return;
         }
         let Some(Pending { xid, what: What::Read(op) }) = state.queue.pop_back() else { return };
-        let result = op.and_then(|op| self.read(conn, &op, fx));
-        let bytes = wire::answer(xid, self.reply_zxid(), &result);
+        let bytes = self.read(conn, xid, op, fx);
         let Some(state) = self.door.get_mut(&conn) else { return };
         state.queue.push_back(Pending { xid, what: What::Ready(bytes) });
     }
 
-    /// Runs a read, and leaves its watch in the same moment (spec 4.3).
-    fn read(&mut self, conn: ConnId, op: &Op, fx: &mut Effects) -> Result<Reply, ErrorCode> {
-        match op {
+    /// Runs a read, and leaves its watch in the same moment (spec 4.3): its answer.
+    fn read(
+        &mut self,
+        conn: ConnId,
+        xid: i32,
+        op: Result<Op, ErrorCode>,
+        fx: &mut Effects,
+    ) -> Vec<u8> {
+        let zxid = self.reply_zxid();
+        let op = match op {
+            Ok(op) => op,
+            Err(code) => return wire::refusal(xid, zxid.wire(), code),
+        };
+        let result = match &op {
             Op::Ping => Ok(Reply::Done),
-            Op::SetWatches { relative, data, exist, child } => {
-                let relative = Zxid::from_wire((*relative).max(0));
-                self.set_watches(conn, relative, [data, exist, child], fx);
+            Op::SetWatches { .. } => {
+                // What the client missed leaves before the answer, with zxid -1 (spec 1.12).
+                for missed in self.watches.set_watches(conn, &self.tree, &op) {
+                    let bytes = wire::notification(missed.kind, missed.path, None);
+                    fx.reply(conn, Tag::kind("EVENT"), bytes);
+                }
                 Ok(Reply::Done)
             }
-            Op::Exists { path, watch } => {
-                let result = self.tree.read(op);
-                // On a missing node, too: that is what it is for (spec 1.14, case 56).
-                if *watch && matches!(result, Ok(_) | Err(ErrorCode::NoNode)) {
-                    self.watches.watch_data(conn, path);
-                }
-                result
-            }
-            Op::GetData { path, watch } => {
-                let result = self.tree.read(op);
-                if *watch && result.is_ok() {
-                    self.watches.watch_data(conn, path);
-                }
-                result
-            }
-            Op::GetChildren { path, watch, .. } => {
-                let result = self.tree.read(op);
-                if *watch && result.is_ok() {
-                    self.watches.watch_children(conn, path);
-                }
-                result
-            }
-            Op::MultiRead(_) => self.tree.read(op),
-            Op::Create { .. }
+            Op::Exists { .. }
+            | Op::GetData { .. }
+            | Op::GetChildren { .. }
+            | Op::MultiRead(_)
+            | Op::Create { .. }
             | Op::Delete { .. }
             | Op::SetData { .. }
             | Op::Check { .. }
             | Op::Sync { .. }
             | Op::Multi(_)
             | Op::CreateSession { .. }
-            | Op::CloseSession => Err(ErrorCode::Unimplemented),
-        }
-    }
-
-    /// What a client missed while it was away, else the watch again (spec 1.12).
-    fn set_watches(
-        &mut self,
-        conn: ConnId,
-        relative: Zxid,
-        [data, exist, child]: [&Vec<String>; 3],
-        fx: &mut Effects,
-    ) {
-        for path in data {
-            match self.changes(path) {
-                None => tell(conn, event_type::NODE_DELETED, path, fx),
-                Some((mzxid, _)) if mzxid > relative => {
-                    tell(conn, event_type::NODE_DATA_CHANGED, path, fx);
-                }
-                Some(_) => self.watches.watch_data(conn, path),
+            | Op::CloseSession => {
+                let result = self.tree.read(&op);
+                self.watches.watch_read(conn, &op, result.is_ok());
+                result
             }
-        }
-        for path in exist {
-            match self.changes(path) {
-                Some(_) => tell(conn, event_type::NODE_CREATED, path, fx),
-                None => self.watches.watch_data(conn, path),
-            }
-        }
-        for path in child {
-            match self.changes(path) {
-                None => tell(conn, event_type::NODE_DELETED, path, fx),
-                Some((_, pzxid)) if pzxid > relative => {
-                    tell(conn, event_type::NODE_CHILDREN_CHANGED, path, fx);
-                }
-                Some(_) => self.watches.watch_children(conn, path),
-            }
-        }
-    }
-
-    /// The zxids of a node's last changes, of its data and of its children.
-    fn changes(&self, path: &str) -> Option<(Zxid, Zxid)> {
-        match self.tree.read(&Op::Exists { path: path.to_string(), watch: false }) {
-            Ok(Reply::Stat(stat)) => {
-                Some((Zxid::from_wire(stat.mzxid), Zxid::from_wire(stat.pzxid)))
-            }
-            _ => None,
-        }
+        };
+        wire::answer(xid, zxid, &op, &result)
     }
 
     /// A transaction is applied: answers the client of this server that asked for it, if any. It is
@@ -323,7 +279,7 @@ impl Service {
     ) {
         let Some(state) = self.door.get_mut(&conn) else { return };
         let asked = match state.queue.front() {
-            Some(Pending { xid, what: What::Write { .. } | What::Close }) => *xid == cxid,
+            Some(Pending { xid, what: What::Write(_) | What::Close }) => *xid == cxid,
             Some(_) | None => false,
         };
         if !asked || state.submitted == 0 {
@@ -333,19 +289,14 @@ impl Service {
             // Never sent: the connection ends instead (spec 1.7, case 7).
             return self.close_conn(conn, fx);
         }
-        let _ = take_head(state);
-        self.reply(conn, cxid, &result, fx);
+        let head = take_head(state);
+        let op = if let Some(What::Write(Ok(op))) = head { op } else { Op::CloseSession };
+        self.reply(conn, cxid, &op, &result, fx);
         self.pump(now, conn, fx);
     }
 
     /// The session is closed: so is its connection, after an answer to whoever asked.
-    fn end(
-        &mut self,
-        conn: ConnId,
-        cxid: i32,
-        result: Result<Reply, ErrorCode>,
-        fx: &mut Effects,
-    ) {
+    fn end(&mut self, conn: ConnId, cxid: i32, result: Result<Reply, ErrorCode>, fx: &mut Effects) {
         let Some(state) = self.door.get_mut(&conn) else { return };
         if state.stage == Stage::Renewing {
             // The leader's answer to the renewal is on its way, and is the rejection.
@@ -356,7 +307,7 @@ impl Service {
             Some(_) | None => false,
         };
         if asked {
-            self.reply(conn, cxid, &result, fx);
+            self.reply(conn, cxid, &Op::CloseSession, &result, fx);
         }
         self.close_conn(conn, fx);
     }
@@ -365,11 +316,12 @@ impl Service {
         &mut self,
         conn: ConnId,
         xid: i32,
+        op: &Op,
         result: &Result<Reply, ErrorCode>,
         fx: &mut Effects,
     ) {
         let zxid = self.reply_zxid();
-        fx.reply(conn, Tag::zxid("REPLY", zxid), wire::answer(xid, zxid, result));
+        fx.reply(conn, Tag::zxid("REPLY", zxid), wire::answer(xid, zxid, op, result));
     }
 }
 
@@ -377,11 +329,9 @@ impl Pending {
     fn is_read(&self) -> bool {
         match self.what {
             What::Read(_) => true,
-            What::Ready(_)
-            | What::Write { .. }
-            | What::Sync { .. }
-            | What::Close
-            | What::Refuse => false,
+            What::Ready(_) | What::Write(_) | What::Sync { .. } | What::Close | What::Refuse => {
+                false
+            }
         }
     }
 }
@@ -390,8 +340,4 @@ impl Pending {
 fn take_head(state: &mut Conn) -> Option<What> {
     state.submitted = state.submitted.saturating_sub(1);
     state.queue.pop_front().map(|pending| pending.what)
-}
-
-fn tell(conn: ConnId, kind: i32, path: &str, fx: &mut Effects) {
-    fx.reply(conn, Tag::kind("EVENT"), wire::notification(kind, path.to_string(), None));
 }

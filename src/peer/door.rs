@@ -11,6 +11,7 @@ use crate::jute::proto::{RequestHeader, opcode, xid};
 use crate::jute::{Reader, Record, Unframer};
 use crate::process::{Effects, Now, Tag, Timer};
 use crate::znode::op::{ErrorCode, Op};
+use crate::znode::prepare::Request;
 use crate::znode::session::password;
 
 use super::commit::{Pending, What};
@@ -185,7 +186,8 @@ impl Service {
             // Silently: the client must try elsewhere, not believe itself expired (case 2).
             return self.close_conn(conn, fx);
         }
-        let timeout_ms = request.timeout.clamp(self.knobs.min_session_ms, self.knobs.max_session_ms);
+        let timeout_ms =
+            request.timeout.clamp(self.knobs.min_session_ms, self.knobs.max_session_ms);
         let asked = SessionId(request.session);
         let state = self.door.get_mut(&conn).expect("the caller took this frame from it");
         state.modern = connect.modern;
@@ -195,7 +197,9 @@ impl Service {
         if asked == SessionId(0) {
             let session = self.next_session();
             self.speak_for(conn, session, Stage::Opening, fx);
-            self.create_session(now, conn, session, timeout_ms, fx);
+            // Answered once the quorum has it, and this server has applied it.
+            let op = Ok(Op::CreateSession { timeout: timeout_ms });
+            let _ = self.hand_on(now, Request { session, cxid: 0, op }, fx);
         } else if !(self.rules.proves)(asked, request.passwd.as_deref().unwrap_or_default()) {
             // Before anything is done to the connection that has the session (case 6).
             self.reject(conn, fx);
@@ -212,30 +216,6 @@ impl Service {
         state.stage = stage;
         if let Some(older) = self.voices.insert(session, conn) {
             self.close_conn(older, fx);
-        }
-    }
-
-    /// Asks the quorum for a new session.
-    fn create_session(
-        &mut self,
-        now: Now,
-        conn: ConnId,
-        session: SessionId,
-        timeout_ms: i32,
-        fx: &mut Effects,
-    ) {
-        match &mut self.duty {
-            Duty::Idle => self.close_conn(conn, fx),
-            Duty::Leading(_) => {
-                let op = Ok(Op::CreateSession { timeout: timeout_ms });
-                self.prepare(now, self.id, session, 0, op, fx);
-            }
-            Duty::Following(_) => {
-                let payload = timeout_ms.to_be_bytes();
-                let kind = opcode::CREATE_SESSION;
-                let forwarded = wire::Forwarded { session, cxid: 0, kind, payload: &payload };
-                self.ask(Ask::TellLeader(forwarded.packet()));
-            }
         }
     }
 
@@ -310,7 +290,7 @@ impl Service {
         let what = What::of(header.op, input.rest());
         let ends = match what {
             What::Close | What::Refuse => true,
-            What::Read(_) | What::Ready(_) | What::Write { .. } | What::Sync { .. } => false,
+            What::Read(_) | What::Ready(_) | What::Write(_) | What::Sync { .. } => false,
         };
         let xid = if header.op == opcode::PING { xid::PING } else { header.xid };
         let Some(state) = self.door.get_mut(&conn) else { return };

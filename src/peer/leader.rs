@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use crate::base::{ConnId, Duration, Epoch, PeerId, SessionId, Time, Zxid};
-use crate::jute::proto::opcode;
 use crate::jute::quorum::{QuorumPacket, packet};
 use crate::jute::txn::TxnRecord;
 use crate::jute::{Reader, Record};
 use crate::process::{Effects, Note, Now};
+use crate::znode::forward;
 use crate::znode::op::{ErrorCode, Op};
 use crate::znode::prepare::{Prepare, Request};
 use crate::znode::session::SessionTracker;
@@ -175,17 +175,17 @@ impl Leader {
 }
 
 impl Service {
-    /// Leader: a write becomes the next transaction, its own or an error (spec 5.2).
+    /// Leader: a write becomes the next transaction, its own or an error (spec 5.2). Gives the
+    /// operation back.
     pub(super) fn prepare(
         &mut self,
         now: Now,
         origin: PeerId,
-        session: SessionId,
-        cxid: i32,
-        op: Result<Op, ErrorCode>,
+        request: Request,
         fx: &mut Effects,
-    ) {
-        let Duty::Leading(leader) = &mut self.duty else { return };
+    ) -> Result<Op, ErrorCode> {
+        let Duty::Leading(leader) = &mut self.duty else { return request.op };
+        let Request { session, cxid, .. } = request;
         let Some(zxid) = leader.next.filter(|zxid| (self.rules.may_propose)(*zxid)) else {
             // The epoch is used up: a new one must follow; the client just loses its connection.
             self.ask(Ask::Abdicate("rollover"));
@@ -193,15 +193,18 @@ impl Service {
             if let Some(conn) = conn.filter(|_| origin == self.id) {
                 self.close_conn(conn, fx);
             }
-            return;
+            return request.op;
         };
-        let mut request = Request { session, cxid, op };
-        if let Err(code) = leader.judge(now, origin, &request, self.rules.moved) {
-            request.op = Err(code);
-        }
+        let refused = leader.judge(now, origin, &request, self.rules.moved).err();
         leader.next = zxid.next();
         leader.prepared = zxid;
-        let record = leader.prepare.prepare(&self.tree, &request, zxid, now.wall);
+        let record = match refused {
+            Some(code) => {
+                let refused = Request { session, cxid, op: Err(code) };
+                leader.prepare.prepare(&self.tree, &refused, zxid, now.wall)
+            }
+            None => leader.prepare.prepare(&self.tree, &request, zxid, now.wall),
+        };
         match &request.op {
             Ok(Op::CreateSession { .. }) => leader.arm(now, fx),
             Ok(Op::CloseSession) if (self.rules.closing_from)(CloseStage::Prepared) => {
@@ -210,6 +213,7 @@ impl Service {
             Ok(_) | Err(_) => {}
         }
         self.ask(Ask::Propose { zxid, record: record.to_bytes() });
+        request.op
     }
 
     /// The expiry timer fired: what is due is marked closing, then closed by the quorum.
@@ -219,7 +223,8 @@ impl Service {
         for (session, idle, timeout_ms) in leader.tracker.expire(now.mono) {
             let timeout_ms = u64::from(timeout_ms.unsigned_abs());
             fx.note(Note::SessionExpired { session, idle_ns: idle.0, timeout_ms });
-            self.prepare(now, self.id, session, 0, Ok(Op::CloseSession), fx);
+            let request = Request { session, cxid: 0, op: Ok(Op::CloseSession) };
+            let _ = self.prepare(now, self.id, request, fx);
         }
         if let Duty::Leading(leader) = &mut self.duty {
             leader.arm(now, fx);
@@ -239,8 +244,16 @@ impl Service {
         let data = said.data.unwrap_or_default();
         match said.kind {
             packet::REQUEST => {
-                let Ok(request) = wire::Forwarded::read(&data) else { return };
-                self.hear_request(now, learner, request, fx);
+                let Ok(request) = forward::decode(&data) else { return };
+                match &request.op {
+                    Ok(Op::Sync { .. }) => self.learner_syncs(learner),
+                    // Only writes are forwarded.
+                    Ok(op) if !op.is_write() => {}
+                    Err(ErrorCode::Unimplemented) => {}
+                    Ok(_) | Err(_) => {
+                        let _ = self.prepare(now, learner, request, fx);
+                    }
+                }
             }
             packet::REVALIDATE => {
                 let Ok((session, timeout_ms)) = wire::read_revalidate::<i32>(&data) else { return };
@@ -250,35 +263,6 @@ impl Service {
             packet::SYNC => self.learner_syncs(learner),
             _ => {}
         }
-    }
-
-    fn hear_request(
-        &mut self,
-        now: Now,
-        learner: PeerId,
-        request: wire::Forwarded<'_>,
-        fx: &mut Effects,
-    ) {
-        let wire::Forwarded { session, cxid, kind, payload } = request;
-        let op = match kind {
-            opcode::SYNC => return self.learner_syncs(learner),
-            opcode::CLOSE_SESSION => Ok(Op::CloseSession),
-            opcode::CREATE_SESSION => match i32::from_bytes(payload) {
-                Ok(timeout) => Ok(Op::CreateSession { timeout: timeout.max(1) }),
-                Err(_) => return,
-            },
-            _ => match What::of(kind, payload) {
-                What::Write { op: Some(op), .. } => op,
-                // Only writes are forwarded.
-                What::Write { op: None, .. }
-                | What::Read(_)
-                | What::Ready(_)
-                | What::Sync { .. }
-                | What::Close
-                | What::Refuse => return,
-            },
-        };
-        self.prepare(now, learner, session, cxid, op, fx);
     }
 
     fn learner_syncs(&mut self, learner: PeerId) {
@@ -293,14 +277,7 @@ impl Service {
     }
 
     /// A sync of a client of this server (spec 5.6).
-    pub(super) fn ask_sync(
-        &mut self,
-        _now: Now,
-        conn: ConnId,
-        session: SessionId,
-        cxid: i32,
-        _fx: &mut Effects,
-    ) {
+    pub(super) fn ask_sync(&mut self, conn: ConnId, request: &Request) {
         match &mut self.duty {
             Duty::Idle => {}
             Duty::Leading(leader) => match (self.rules.sync_by)() {
@@ -312,10 +289,7 @@ impl Service {
             },
             Duty::Following(learner) => {
                 learner.syncing.push_back(conn);
-                let kind = opcode::SYNC;
-                // The path means nothing to the leader: it stays here, for the answer.
-                let forwarded = wire::Forwarded { session, cxid, kind, payload: &[] };
-                self.ask(Ask::TellLeader(forwarded.packet()));
+                self.ask(Ask::TellLeader(wire::request(request)));
             }
         }
     }
@@ -325,9 +299,7 @@ impl Service {
         let Some(state) = self.door.get_mut(&conn) else { return };
         let waiting = state.queue.iter_mut().find_map(|Pending { what, .. }| match what {
             What::Sync { answered, .. } => Some(answered),
-            What::Read(_) | What::Ready(_) | What::Write { .. } | What::Close | What::Refuse => {
-                None
-            }
+            What::Read(_) | What::Ready(_) | What::Write(_) | What::Close | What::Refuse => None,
         });
         if let Some(answered) = waiting {
             *answered = true;

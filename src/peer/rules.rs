@@ -4,7 +4,7 @@
 //! is a pure leaf: it decides, the pipeline acts.
 
 use crate::base::{SessionId, Zxid};
-use crate::znode::session::password;
+use crate::znode::session::is_password;
 
 /// When the leader may learn that a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Rules {
                 CloseStage::Prepared | CloseStage::Applied => true,
             },
             admits: |seen, applied| seen <= applied,
-            proves: |session, passwd| session != SessionId(0) && password(session) == passwd,
+            proves: is_password,
             read_at: || ReadAt::Turn,
             reads_wait: |half_applied| half_applied,
             delivery: || [Delivery::Events, Delivery::Answer],

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::base::{ConnId, Cursor, Duration, PeerId, SessionId, Zxid};
+use crate::base::{Config, ConnId, Cursor, Duration, PeerId, SessionId, Zxid};
 use crate::broadcast::{Serving, StateMachine};
 use crate::jute::Record;
 use crate::jute::quorum::QuorumPacket;
@@ -83,6 +83,8 @@ pub struct Service {
     asks: VecDeque<Ask>,
     /// The last session id given out; the first is its start (spec 3.1).
     last_session: i64,
+    /// What `/zookeeper/config` says (spec 2.2).
+    config: Config,
 }
 
 impl Service {
@@ -103,6 +105,7 @@ impl Service {
             stalled: BTreeSet::new(),
             asks: VecDeque::new(),
             last_session: start,
+            config: spec.config.clone(),
         }
     }
 
@@ -307,6 +310,7 @@ impl StateMachine for Service {
         // After recovery no ephemeral may be without an owner (spec 7.4); none is, unless the
         // snapshot was taken while its session came.
         self.tree.drop_orphans();
+        self.tree.set_config(&self.config.text(), self.config.version, now.wall);
         self.duty = match serving {
             Serving::Leading { epoch, next } => {
                 let mut leader = Leader::new(epoch, next, &self.tree, self.knobs.tick, now);

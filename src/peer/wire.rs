@@ -6,7 +6,9 @@ use crate::base::{SessionId, Zxid};
 use crate::jute::proto::{ConnectRequest, ReplyHeader, WatcherEvent, opcode, xid};
 use crate::jute::quorum::{QuorumPacket, packet};
 use crate::jute::{Error, Reader, Record};
+use crate::znode::forward;
 use crate::znode::op::{ErrorCode, Op, Reply};
+use crate::znode::prepare::Request;
 
 /// The longest frame a client may send (spec 1.2): exactly this is legal.
 pub const FRAME_MAX: usize = 1_048_575;
@@ -58,12 +60,12 @@ pub fn connect_response(
     })
 }
 
-/// The answer to a request: a body only if it succeeded (spec 1.4).
-pub fn answer(xid: i32, zxid: Zxid, result: &Result<Reply, ErrorCode>) -> Vec<u8> {
+/// The answer to `op`: a body only if it succeeded (spec 1.4).
+pub fn answer(xid: i32, zxid: Zxid, op: &Op, result: &Result<Reply, ErrorCode>) -> Vec<u8> {
     frame(|out| match result {
         Ok(reply) => {
             ReplyHeader { xid, zxid: zxid.wire(), err: 0 }.encode(out);
-            encode_reply(reply, out);
+            reply.encode(op, out);
         }
         Err(code) => ReplyHeader { xid, zxid: zxid.wire(), err: code.wire() }.encode(out),
     })
@@ -83,18 +85,10 @@ pub fn notification(kind: i32, path: String, zxid: Option<Zxid>) -> Vec<u8> {
     })
 }
 
-/// Reads a request's body.
-///
-/// # Errors
-/// `Unimplemented` if clients may not send this opcode, else why the body cannot be read.
-pub fn decode_op(kind: i32, body: &[u8]) -> Result<Op, ErrorCode> {
-    let _ = (kind, body);
-    todo!()
-}
-
-fn encode_reply(reply: &Reply, out: &mut Vec<u8>) {
-    let _ = (reply, out);
-    todo!()
+/// REQUEST: a client's request, on its way from a learner to the leader.
+pub fn request(request: &Request) -> QuorumPacket {
+    let data = Some(forward::encode(request));
+    QuorumPacket { kind: packet::REQUEST, zxid: -1, data, authinfo: Vec::new() }
 }
 
 /// Whether the opcode, on its own, announces a write: what cannot be decoded of it still becomes
@@ -104,43 +98,6 @@ pub fn announces_write(kind: i32) -> bool {
         kind,
         opcode::CREATE | opcode::CREATE2 | opcode::DELETE | opcode::SET_DATA | opcode::MULTI
     )
-}
-
-/// A client's request on its way from a learner to the leader (spec 6.5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forwarded<'a> {
-    /// By whom.
-    pub session: SessionId,
-    /// Its xid.
-    pub cxid: i32,
-    /// Its opcode.
-    pub kind: i32,
-    /// The body as the client sent it.
-    pub payload: &'a [u8],
-}
-
-impl<'a> Forwarded<'a> {
-    /// As a REQUEST.
-    pub fn packet(&self) -> QuorumPacket {
-        let mut data = Vec::with_capacity(16 + self.payload.len());
-        self.session.0.encode(&mut data);
-        self.cxid.encode(&mut data);
-        self.kind.encode(&mut data);
-        data.extend_from_slice(self.payload);
-        QuorumPacket { kind: packet::REQUEST, zxid: -1, data: Some(data), authinfo: Vec::new() }
-    }
-
-    /// From the data of a REQUEST.
-    ///
-    /// # Errors
-    /// If the head is missing.
-    pub fn read(data: &'a [u8]) -> Result<Forwarded<'a>, Error> {
-        let mut input = Reader::new(data);
-        let session = SessionId(i64::decode(&mut input)?);
-        let cxid = i32::decode(&mut input)?;
-        let kind = i32::decode(&mut input)?;
-        Ok(Forwarded { session, cxid, kind, payload: input.rest() })
-    }
 }
 
 /// REVALIDATE: the question with the timeout asked for, or the answer with the verdict.
