@@ -1,5 +1,7 @@
 //! A ZooKeeper client without sockets: sessions, and programs that stand on them.
 
+pub mod session;
+
 use crate::base::{Key, SessionId, Time, Zxid};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
