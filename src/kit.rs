@@ -133,18 +133,22 @@ impl Kit {
     /// The first name that is not known.
     pub fn cast(&self, plan: &Plan) -> Result<Cast, UnknownName> {
         let protocol = *find("protocol", &self.protocols, &plan.protocol)?;
-        let mut rules =
-            Rules { zab: zab::rules::Rules::right(), peer: peer::rules::Rules::right(), rewrites: Vec::new() };
+        let mut rules = Rules {
+            zab: zab::rules::Rules::right(),
+            peer: peer::rules::Rules::right(),
+            rewrites: Vec::new(),
+        };
         for name in &plan.bugs {
             find("bug", &self.bugs, name)?.plant(&mut rules);
         }
-        let programs = plan.clients.iter().enumerate().map(|(index, client)| match &client.driver {
-            Driver::Script(_) => Ok(None),
-            Driver::Program { name, params } => {
-                let key = Key(plan.key).named("program").with(index as u64);
-                Ok(Some(find("program", &self.programs, name)?(params, key)))
-            }
-        });
+        let programs =
+            plan.clients.iter().enumerate().map(|(index, client)| match &client.driver {
+                Driver::Script(_) => Ok(None),
+                Driver::Program { name, params } => {
+                    let key = Key(plan.key).named("program").with(index as u64);
+                    Ok(Some(find("program", &self.programs, name)?(params, key)))
+                }
+            });
         let programs = programs.collect::<Result<Vec<_>, UnknownName>>()?;
         let image = (protocol.image)(plan);
         let images = (1..=plan.voters).map(|id| (crate::base::PeerId(id), image.clone())).collect();
@@ -180,7 +184,7 @@ fn find<'a, T>(
 
 fn boot_zab(boot: Boot, rules: &Rules) -> Result<Box<dyn Process>, Refused> {
     let broadcast = zab::Zab::boot(&boot, rules.zab.clone())?;
-    let peer = peer::Peer::boot(boot, Box::new(broadcast), rules.peer.clone());
+    let peer = peer::Peer::boot(boot, Box::new(broadcast), rules.peer);
     let mut process: Box<dyn Process> = Box::new(peer);
     for (bug, rewrite) in &rules.rewrites {
         process = Box::new(crate::process::Rewritten { inner: process, bug, rewrite: *rewrite });

@@ -5,6 +5,8 @@
 
 pub mod invariant;
 pub mod liveness;
+mod model;
+pub mod witness;
 
 use std::fmt;
 
@@ -83,7 +85,11 @@ pub trait Oracle: Send {
 
 /// The oracles that judge any run of the znode service over Zab.
 pub fn standard(_plan: &Plan) -> Vec<Box<dyn Oracle>> {
-    vec![Box::new(invariant::Order::default()), Box::new(invariant::Local::default())]
+    vec![
+        Box::new(invariant::Order::default()),
+        Box::new(invariant::Local::default()),
+        Box::new(witness::Witness::default()),
+    ]
 }
 
 /// All oracles of one run, what they found so far, and what the run has reached.

@@ -2,7 +2,6 @@
 //!
 //! These are assertions: they name the cause, and the run goes on to see what comes of it.
 
-
 use crate::base::{PeerId, Zxid};
 use crate::history::{At, Seen, Stop};
 use crate::process::{Channel, Device, Note};

@@ -149,9 +149,11 @@ impl Order {
     fn truncated(&mut self, peer: PeerId, last: Zxid) -> Result<(), Breach> {
         self.counts[COMMITTED_LOG_DURABILITY] += 1;
         let log = &self.members.entry(peer).or_default().log;
-        let lost = self.committed.after(last).iter().find(|entry| {
-            log.entries.get(entry.0) == Some(entry.1)
-        });
+        let lost = self
+            .committed
+            .after(last)
+            .iter()
+            .find(|entry| log.entries.get(entry.0) == Some(entry.1));
         if let Some((zxid, _)) = lost {
             let detail = format!("{peer} cuts its log after {last}, but {zxid} was delivered");
             return breach(COMMITTED_LOG_DURABILITY, "cut", vec![peer], detail);
@@ -238,8 +240,7 @@ impl Order {
                 Ok(())
             }
             Err(_) => {
-                let detail =
-                    format!("{peer} delivers {zxid} after others went past it without it");
+                let detail = format!("{peer} delivers {zxid} after others went past it without it");
                 breach(TOTAL_ORDER, "late", vec![peer], detail)
             }
         }
@@ -352,8 +353,7 @@ impl Order {
         self.counts[TREE_EQUALITY] += 1;
         let first = *self.trees.entry(probe.applied).or_insert((peer, tree));
         if first.1 != tree {
-            let detail =
-                format!("the trees of {} and {peer} differ at {}", first.0, probe.applied);
+            let detail = format!("the trees of {} and {peer} differ at {}", first.0, probe.applied);
             return breach(TREE_EQUALITY, "digest", vec![first.0, peer], detail);
         }
         Ok(())
@@ -382,14 +382,7 @@ impl Oracle for Order {
         };
         if let Err(Breach { property, kind, peers, detail }) = result {
             let property = PROPERTIES[property].0;
-            findings.push(Finding {
-                property,
-                weight: Weight::Violation,
-                at,
-                peers,
-                kind,
-                detail,
-            });
+            findings.push(Finding { property, weight: Weight::Violation, at, peers, kind, detail });
         }
     }
 

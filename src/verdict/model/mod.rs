@@ -1,0 +1,285 @@
+//! The judge's own znode service: naive, multi-version, written from the specification's text
+//! (sections 2.2 to 2.5 and 4.2), so that it shares no mistake with the service it judges.
+//!
+//! It never forgets: each path keeps a list of versions by zxid, so that a read can be evaluated
+//! at the very state its server had, however stale (checker notes, P3). It knows nothing of peers,
+//! transactions' encodings or watches' owners; it is asked requests, in committed order.
+//!
+//! ```text
+//!   entries[i]:  path   versions  [0.0 absent] [1.4 created] [1.9 set] [2.3 absent] ..
+//!                       children  of the newest version, plus a log to walk back to older ones
+//!                       events    what would have fired a watch here, by zxid
+//! ```
+
+mod path;
+mod read;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::base::{SessionId, Zxid};
+use crate::jute::proto::Stat;
+
+pub(crate) use write::{Asked, Effect};
+
+/// Event types (spec 1.8).
+pub(crate) mod event {
+    pub(crate) const CREATED: i32 = 1;
+    pub(crate) const DELETED: i32 = 2;
+    pub(crate) const CHANGED: i32 = 3;
+    pub(crate) const CHILDREN: i32 = 4;
+}
+
+/// Permissions (spec 2.5).
+mod perm {
+    pub(super) const READ: i32 = 1;
+    pub(super) const WRITE: i32 = 2;
+    pub(super) const CREATE: i32 = 4;
+    pub(super) const DELETE: i32 = 8;
+    pub(super) const ALL: i32 = 31;
+}
+
+/// The number of a path within a model: never reused, whatever becomes of the node.
+pub(crate) type Place = u32;
+
+const ROOT: Place = 0;
+
+/// Which of the two watch tables (spec 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Table {
+    /// Watches left by exists and getData.
+    Data,
+    /// Watches left by getChildren.
+    Child,
+}
+
+/// Something that fires the watches of a path in one table (spec 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trigger {
+    pub(crate) table: Table,
+    pub(crate) place: Place,
+    pub(crate) kind: i32,
+}
+
+/// One node at one zxid.
+#[derive(Clone, Debug)]
+struct Node {
+    data: Option<Arc<[u8]>>,
+    czxid: Zxid,
+    mzxid: Zxid,
+    pzxid: Zxid,
+    ctime: i64,
+    mtime: i64,
+    version: i32,
+    aversion: i32,
+    /// Creates of children under this incarnation: the counter of sequential names (P8).
+    creates: i32,
+    children: i32,
+    owner: i64,
+    perms: i32,
+}
+
+impl Node {
+    /// As clients see it. The visible cversion counts creates and deletes (spec 2.3).
+    fn stat(&self) -> Stat {
+        Stat {
+            czxid: self.czxid.wire(),
+            mzxid: self.mzxid.wire(),
+            ctime: self.ctime,
+            mtime: self.mtime,
+            version: self.version,
+            cversion: self.creates.wrapping_mul(2).wrapping_sub(self.children),
+            aversion: self.aversion,
+            ephemeral_owner: self.owner,
+            data_length: self.data.as_ref().map_or(0, |data| data.len() as i32),
+            num_children: self.children,
+            pzxid: self.pzxid.wire(),
+        }
+    }
+
+    fn bytes(&self) -> Option<Vec<u8>> {
+        self.data.as_ref().map(|data| data.to_vec())
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Version {
+    zxid: Zxid,
+    node: Option<Node>,
+}
+
+#[derive(Clone, Debug)]
+struct ChildChange {
+    zxid: Zxid,
+    child: Place,
+    added: bool,
+}
+
+/// Everything ever known of one path.
+#[derive(Clone, Debug)]
+struct Entry {
+    path: Arc<str>,
+    parent: Place,
+    versions: Vec<Version>,
+    /// Children of the newest version, by name.
+    children: BTreeMap<Arc<str>, Place>,
+    child_log: Vec<ChildChange>,
+    /// What fired or would have fired a data watch, ascending.
+    data_events: Vec<(Zxid, i32)>,
+    /// What fired or would have fired a child watch, ascending.
+    child_events: Vec<(Zxid, i32)>,
+}
+
+impl Entry {
+    fn now(&self) -> Option<&Node> {
+        self.versions.last()?.node.as_ref()
+    }
+
+    fn at(&self, view: Zxid) -> Option<&Node> {
+        let known = match self.versions.last() {
+            Some(last) if last.zxid <= view => self.versions.len(),
+            _ => self.versions.partition_point(|version| version.zxid <= view),
+        };
+        self.versions[..known].last()?.node.as_ref()
+    }
+
+    fn name(&self) -> Arc<str> {
+        match self.path.rfind('/') {
+            Some(slash) => Arc::from(&self.path[slash + 1..]),
+            None => self.path.clone(),
+        }
+    }
+}
+
+/// How to take one step of an unfinished multi back.
+#[derive(Clone, Debug)]
+enum Undo {
+    Put { place: Place, was: Option<Version> },
+    Child { parent: Place, child: Place, added: bool },
+}
+
+/// The model.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    places: BTreeMap<Arc<str>, Place>,
+    entries: Vec<Entry>,
+    /// Open sessions and what they own.
+    sessions: BTreeMap<SessionId, BTreeSet<Place>>,
+    undo: Vec<Undo>,
+    /// What the last applied request fired, in order.
+    fired: Vec<Trigger>,
+}
+
+impl Model {
+    /// The fresh tree (spec 2.2).
+    pub(crate) fn new() -> Model {
+        let mut model = Model {
+            places: BTreeMap::new(),
+            entries: Vec::new(),
+            sessions: BTreeMap::new(),
+            undo: Vec::new(),
+            fired: Vec::new(),
+        };
+        for path in ["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"] {
+            let place = model.intern(path);
+            let config = path == "/zookeeper/config";
+            let node = Node {
+                data: Some(Arc::from(&[][..])),
+                czxid: Zxid::ZERO,
+                mzxid: Zxid::ZERO,
+                pzxid: Zxid::ZERO,
+                ctime: 0,
+                mtime: 0,
+                version: 0,
+                aversion: if config { -1 } else { 0 },
+                creates: 0,
+                children: 0,
+                owner: 0,
+                perms: if config { perm::READ } else { perm::ALL },
+            };
+            let entry = &mut model.entries[place as usize];
+            entry.versions.push(Version { zxid: Zxid::ZERO, node: Some(node) });
+            let (name, parent) = (entry.name(), entry.parent);
+            if place != ROOT {
+                // The built-in children were added without counting as creates (spec 2.2).
+                let above = &mut model.entries[parent as usize];
+                above.children.insert(name, place);
+                if let Some(node) = above.versions.last_mut().and_then(|v| v.node.as_mut()) {
+                    node.children += 1;
+                }
+            }
+        }
+        model
+    }
+
+    /// The number of a path, given out on first use.
+    pub(crate) fn intern(&mut self, path: &str) -> Place {
+        if let Some(place) = self.places.get(path) {
+            return *place;
+        }
+        let place = self.entries.len() as Place;
+        let path: Arc<str> = Arc::from(path);
+        let parent = path::parent(&path).and_then(|parent| self.places.get(parent).copied());
+        self.places.insert(path.clone(), place);
+        self.entries.push(Entry {
+            path,
+            parent: parent.unwrap_or(ROOT),
+            versions: Vec::new(),
+            children: BTreeMap::new(),
+            child_log: Vec::new(),
+            data_events: Vec::new(),
+            child_events: Vec::new(),
+        });
+        place
+    }
+
+    /// The text of a path.
+    pub(crate) fn path(&self, place: Place) -> &str {
+        &self.entries[place as usize].path
+    }
+
+    /// Whether the session is open in the newest state.
+    pub(crate) fn is_open(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
+    }
+
+    /// createSession (spec 3.2). Twice is once.
+    pub(crate) fn open(&mut self, session: SessionId) {
+        self.fired.clear();
+        self.sessions.entry(session).or_default();
+    }
+
+    /// What the last applied request fired, in order.
+    pub(crate) fn fired(&self) -> &[Trigger] {
+        &self.fired
+    }
+
+    /// The first thing after `view` that fires a watch left there (P6a).
+    pub(crate) fn first_event(
+        &self,
+        table: Table,
+        place: Place,
+        view: Zxid,
+    ) -> Option<(Zxid, i32)> {
+        let entry = &self.entries[place as usize];
+        let events = match table {
+            Table::Data => &entry.data_events,
+            Table::Child => &entry.child_events,
+        };
+        events.get(events.partition_point(|(zxid, _)| *zxid <= view)).copied()
+    }
+
+    /// The node's mzxid and pzxid at `view`, if it is there: what setWatches compares (spec 1.12).
+    pub(crate) fn change_zxids(&self, path: &str, view: Zxid) -> Option<(Zxid, Zxid)> {
+        let node = self.look(path)?.at(view)?;
+        Some((node.mzxid, node.pzxid))
+    }
+
+    fn look(&self, path: &str) -> Option<&Entry> {
+        self.places.get(path).map(|place| &self.entries[*place as usize])
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The witness: the zxid-guided consistency checker, in the loop (checker notes 4a).
+//!
+//! Answers carry zxids, so the order of effects need not be searched: transactions become
+//! committed one after another, the model judges each *request* in the state before it, and every
+//! answer is compared with that state, at once and in about constant time. A run without findings
+//! exhibits a legal order; a finding means that the service's own claims contradict each other.
+//!
+//! ```text
+//!   Proposed, Committed, Delivered, Established --> order --> model --> watches
+//!                                                     |         |
+//!   Called -------------------------> calls ----------+         |
+//!   Returned, Watch, Expired, ..  ------------------------------+--> findings
+//! ```
+//!
+//! It is not the durability ledger, and knows no protocol: how transactions became committed is
+//! judged elsewhere.
+
+mod calls;
+mod commit;
+mod effect;
+mod order;
+mod tally;
+mod watches;
+
+use crate::base::{PeerId, SessionId};
+use crate::history::{At, Seen};
+use crate::process::{Note, Role};
+
+use super::{Finding, Oracle};
+use calls::Calls;
+use order::Order;
+use tally::{Court, PROPERTIES, Property, Tally};
+use watches::Watches;
+
+use super::model::Model;
+
+/// The oracle. See the module.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    tally: Tally,
+    core: Core,
+}
+
+/// What it knows of the run so far.
+#[derive(Clone, Debug)]
+struct Core {
+    order: Order,
+    model: Model,
+    calls: Calls,
+    watches: Watches,
+}
+
+impl Witness {
+    /// A witness of a run that begins with the fresh tree.
+    pub fn new() -> Witness {
+        let core = Core {
+            order: Order::default(),
+            model: Model::new(),
+            calls: Calls::default(),
+            watches: Watches::default(),
+        };
+        Witness { tally: Tally::new(), core }
+    }
+}
+
+impl Default for Witness {
+    fn default() -> Witness {
+        Witness::new()
+    }
+}
+
+impl Oracle for Witness {
+    fn properties(&self) -> &'static [(&'static str, &'static str)] {
+        PROPERTIES
+    }
+
+    fn observe(&mut self, at: At, seen: &Seen, findings: &mut Vec<Finding>) {
+        let mut court = Court { at, tally: &mut self.tally, findings };
+        self.core.see(seen, &mut court);
+    }
+
+    /// All is judged as it happens: nothing is left for the end.
+    fn finish(&mut self, _at: At, _findings: &mut Vec<Finding>) {}
+
+    fn evaluated(&self) -> Vec<(&'static str, u64)> {
+        self.tally.counts()
+    }
+
+    fn fork(&self) -> Box<dyn Oracle> {
+        Box::new(self.clone())
+    }
+}
+
+impl Core {
+    fn see(&mut self, seen: &Seen, court: &mut Court<'_>) {
+        match seen {
+            Seen::Noted { peer, note } => self.note(*peer, note, court),
+            Seen::Starting { peer, .. } | Seen::Stopped { peer, .. } => {
+                self.order.stepped_down(*peer);
+            }
+            Seen::Connecting { conn, session, last_zxid_seen, .. } => {
+                self.calls.connecting(*conn, *session, *last_zxid_seen);
+            }
+            Seen::Connected { conn, session, fresh, .. } => {
+                self.calls.connected(*conn, *session, *fresh, court);
+            }
+            Seen::Disconnected { conn, .. } => {
+                self.calls.disconnected(*conn);
+                self.watches.forget(*conn);
+            }
+            Seen::Expired { session, .. } => self.calls.expired(*session, court),
+            Seen::Called(call) => self.calls.called(call),
+            Seen::Returned { id, zxid, result } => self.returned(*id, *zxid, result, court),
+            Seen::Lost { id } => self.calls.lost(*id),
+            Seen::Watch { conn, kind, path, zxid, .. } => {
+                self.watches.heard(*conn, *kind, path, *zxid, &mut self.model, court);
+                if let Some(zxid) = zxid {
+                    self.calls.heard(*conn, *zxid);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, peer: PeerId, note: &Note, court: &mut Court<'_>) {
+        match note {
+            Note::Proposed { zxid, record } => self.order.proposed(*zxid, record),
+            Note::Established { epoch, last } => self.order.established(peer, *epoch, *last, court),
+            Note::Committed { zxid } => self.order.committed(peer, *zxid, court),
+            Note::Delivered { zxid, digest } => self.order.delivered(peer, *zxid, *digest, court),
+            Note::BecameRole { role, .. } => {
+                if *role != Role::Leading {
+                    self.order.stepped_down(peer);
+                }
+            }
+            Note::Abdicated { .. } => self.order.stepped_down(peer),
+            Note::SessionExpired { session, idle_ns, timeout_ms } => {
+                self.marked(peer, *session, *idle_ns, *timeout_ms, court);
+            }
+            _ => return,
+        }
+        while let Some((zxid, record)) = self.order.next() {
+            self.commit(zxid, &record, court);
+        }
+    }
+
+    /// A leader gives a session up: only after its timeout, by the leader's own clock (P7).
+    fn marked(
+        &mut self,
+        peer: PeerId,
+        session: SessionId,
+        idle_ns: u64,
+        timeout_ms: u64,
+        court: &mut Court<'_>,
+    ) {
+        let timely = idle_ns > timeout_ms.saturating_mul(1_000_000);
+        court.hold(Property::SessionExpiry, timely, "too_early", || {
+            format!(
+                "{peer} expired session {session} after {idle_ns} ns without a touch, but its \
+                 timeout is {timeout_ms} ms"
+            )
+        });
+        self.calls.marked(session);
+    }
+}
+
+#[cfg(test)]
+mod tests;
