@@ -1,5 +1,6 @@
 //! A ZooKeeper client without sockets: sessions, and programs that stand on them.
 
+pub mod programs;
 pub mod session;
 
 use crate::base::{Key, SessionId, Time, Zxid};
