@@ -293,3 +293,6 @@ impl Unframer {
         Ok(Some(frame))
     }
 }
+
+#[cfg(test)]
+mod tests;

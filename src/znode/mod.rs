@@ -19,3 +19,6 @@ pub mod session;
 mod snapshot;
 pub mod tree;
 pub mod watch;
+
+#[cfg(test)]
+mod tests;

@@ -412,3 +412,24 @@ fn normalised(acl: &[Acl]) -> Result<Vec<Acl>, ErrorCode> {
     }
     if kept.is_empty() { Err(ErrorCode::InvalidAcl) } else { Ok(kept) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_wrap_and_skip_the_wildcard() {
+        assert_eq!(next_version(0), 1);
+        assert_eq!(next_version(i32::MAX), i32::MIN);
+        assert_eq!(next_version(-2), 0);
+        assert_eq!(next_version(-1), 0);
+    }
+
+    #[test]
+    fn only_minus_one_is_any_version() {
+        assert_eq!(check_version(5, -1), Ok(()));
+        assert_eq!(check_version(5, 5), Ok(()));
+        assert_eq!(check_version(5, -2), Err(ErrorCode::BadVersion));
+        assert_eq!(check_version(-1, -1), Ok(()));
+    }
+}

@@ -171,6 +171,97 @@ impl SessionTracker {
 /// `(floor((now + timeout) / tick) + 1) * tick` (spec 3.3).
 fn bucket(tick: Duration, now: Time, timeout_ms: i32) -> Time {
     let timeout = Duration::from_ms(u64::try_from(timeout_ms).unwrap_or(0));
-    let ticks = (now + timeout).0 / tick.0 + 1;
+    let ticks = ((now + timeout).0 / tick.0).saturating_add(1);
     Time(ticks.saturating_mul(tick.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: SessionId = SessionId(0x0100_0000_0000_0001);
+
+    fn at(ms: u64) -> Time {
+        Time::from_ms(ms)
+    }
+
+    fn tracker() -> SessionTracker {
+        SessionTracker::new([(S, 4000)].into_iter(), Duration::from_ms(2000), at(500))
+    }
+
+    #[test]
+    fn passwords_are_those_of_the_generator() {
+        // Computed with an independent implementation of the generator.
+        let expected = [
+            0x05, 0x4c, 0xc7, 0x4a, 0x37, 0x32, 0x7d, 0xb2, 0x15, 0xe7, 0x02, 0xe2, 0x0c, 0x73,
+            0xf0, 0x05,
+        ];
+        assert_eq!(password(S), expected);
+        assert!(is_password(S, &expected));
+        assert!(!is_password(S, &expected[..15]));
+        assert!(!is_password(SessionId(0), &password(SessionId(0))));
+    }
+
+    #[test]
+    fn a_session_lives_more_than_its_timeout_and_at_most_a_tick_longer() {
+        for touched in (0..9000).step_by(250) {
+            let mut tracker = tracker();
+            assert!(tracker.touch(S, None, at(touched)));
+            let due = tracker.next_due().expect("one session").as_ms();
+            assert!(due > touched + 4000 && due <= touched + 6000, "{touched}: {due}");
+            assert_eq!(due % 2000, 0);
+            assert_eq!(tracker.expire(at(due - 1)), []);
+            let idle = Duration::from_ms(due - touched);
+            assert_eq!(tracker.expire(at(due)), [(S, idle, 4000)]);
+            assert_eq!(tracker.next_due(), None);
+        }
+    }
+
+    #[test]
+    fn an_expiring_session_cannot_be_touched_back() {
+        let mut tracker = tracker();
+        assert_eq!(tracker.expire(at(60_000)).len(), 1);
+        assert!(!tracker.touch(S, None, at(60_000)));
+        assert!(!tracker.is_live(S));
+        assert!(!tracker.close(S), "it is closing already");
+        tracker.remove(S);
+        assert!(!tracker.touch(S, None, at(60_000)));
+        assert_eq!(tracker.expire(at(600_000)), []);
+    }
+
+    #[test]
+    fn a_closing_session_does_not_expire_too() {
+        let mut tracker = tracker();
+        assert!(tracker.close(S));
+        assert!(!tracker.is_live(S) && !tracker.touch(S, None, at(600)));
+        assert_eq!((tracker.next_due(), tracker.expire(at(60_000))), (None, vec![]));
+    }
+
+    #[test]
+    fn a_renewal_may_change_the_timeout() {
+        let mut tracker = tracker();
+        assert!(tracker.touch(S, Some(1000), at(500)));
+        assert_eq!(tracker.next_due(), Some(at(2000)));
+        assert!(tracker.touch(S, None, at(3000)), "the new timeout stays");
+        assert_eq!(tracker.next_due(), Some(at(6000)));
+    }
+
+    #[test]
+    fn the_owner_is_adopted_once_and_moves_by_renewal_only() {
+        let mut tracker = tracker();
+        assert!(tracker.check_owner(S, PeerId(2)), "unset: adopted");
+        assert!(!tracker.check_owner(S, PeerId(3)), "moved");
+        tracker.set_owner(S, PeerId(3));
+        assert!(tracker.check_owner(S, PeerId(3)));
+        assert!(!tracker.check_owner(S, PeerId(2)));
+    }
+
+    #[test]
+    fn no_number_overflows() {
+        let mut tracker = SessionTracker::new([].into_iter(), Duration::ZERO, Time::NEVER);
+        tracker.add(S, i32::MAX, Time::NEVER);
+        tracker.add(SessionId(2), i32::MIN, Time::NEVER);
+        assert!(tracker.touch(S, Some(-5), Time::ZERO));
+        assert_eq!(tracker.expire(Time::NEVER).len(), 2);
+    }
 }

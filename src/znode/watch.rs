@@ -160,3 +160,104 @@ fn fire<'a>(
 ) {
     fired.extend(conns.into_iter().map(|conn| Fired { conn: *conn, kind, path: path.to_owned() }));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Zxid;
+
+    const A: ConnId = ConnId(1);
+    const B: ConnId = ConnId(2);
+
+    fn fire(table: &mut WatchTable, kind: i32, path: &str) -> Vec<(u64, i32, String)> {
+        let fired = table.trigger(&Trigger { kind, path: path.into() });
+        fired.into_iter().map(|fired| (fired.conn.0, fired.kind, fired.path)).collect()
+    }
+
+    fn told(conn: ConnId, kind: i32, path: &str) -> (u64, i32, String) {
+        (conn.0, kind, path.into())
+    }
+
+    #[test]
+    fn create_fires_the_node_and_then_its_parent() {
+        let mut table = WatchTable::default();
+        table.watch_children(A, "/p");
+        table.watch_data(B, "/p/x");
+        table.watch_data(A, "/p");
+        assert_eq!(fire(&mut table, 1, "/p/x"), [told(B, 1, "/p/x"), told(A, 4, "/p")]);
+        assert_eq!(fire(&mut table, 1, "/p/x"), [], "one shot");
+        assert_eq!(fire(&mut table, 3, "/p"), [told(A, 3, "/p")], "the data watch is still there");
+    }
+
+    #[test]
+    fn set_data_fires_no_child_watch() {
+        let mut table = WatchTable::default();
+        table.watch_children(A, "/p");
+        table.watch_children(A, "/p/x");
+        assert_eq!(fire(&mut table, 3, "/p/x"), []);
+    }
+
+    #[test]
+    fn one_connection_hears_of_one_deletion_once() {
+        let mut table = WatchTable::default();
+        table.watch_data(A, "/x");
+        table.watch_children(A, "/x");
+        table.watch_children(B, "/x");
+        table.watch_children(B, "/");
+        let expected = [told(A, 2, "/x"), told(B, 2, "/x"), told(B, 4, "/")];
+        assert_eq!(fire(&mut table, 2, "/x"), expected);
+        assert_eq!(fire(&mut table, 2, "/x"), [], "A's child watch is used up as well");
+    }
+
+    #[test]
+    fn watching_twice_is_watching_once_and_the_empty_path_is_the_root() {
+        let mut table = WatchTable::default();
+        table.watch_children(A, "");
+        table.watch_children(A, "/");
+        assert_eq!(fire(&mut table, 1, "/x"), [told(A, 4, "/")]);
+    }
+
+    #[test]
+    fn a_gone_connection_hears_nothing() {
+        let mut table = WatchTable::default();
+        table.watch_data(A, "/x");
+        table.watch_data(B, "/x");
+        table.watch_children(A, "/");
+        table.forget(A);
+        assert_eq!(fire(&mut table, 1, "/x"), [told(B, 1, "/x")]);
+    }
+
+    #[test]
+    fn only_exists_watches_a_missing_node() {
+        let mut table = WatchTable::default();
+        let path = || "/x".to_owned();
+        table.watch_read(A, &Op::GetData { path: path(), watch: true }, false);
+        table.watch_read(A, &Op::GetChildren { path: path(), watch: true, stat: true }, false);
+        let reads = vec![Op::GetData { path: path(), watch: true }];
+        table.watch_read(A, &Op::MultiRead(reads), true);
+        table.watch_read(A, &Op::Exists { path: path(), watch: false }, true);
+        assert_eq!(fire(&mut table, 1, "/x"), []);
+        table.watch_read(A, &Op::Exists { path: path(), watch: true }, false);
+        assert_eq!(fire(&mut table, 1, "/x"), [told(A, 1, "/x")]);
+    }
+
+    #[test]
+    fn set_watches_fires_what_is_strictly_newer_and_watches_the_rest() {
+        let mut tree = Tree::new();
+        tree.set_config("text", Zxid(5), crate::base::WallMs(0));
+        let config = || vec![path::CONFIG.to_owned()];
+        let set = |relative| Op::SetWatches {
+            relative,
+            data: [config(), vec!["/gone".into()]].concat(),
+            exist: [config(), vec!["/no".into()]].concat(),
+            child: [config(), vec!["/gone".into()]].concat(),
+        };
+        let mut table = WatchTable::default();
+        let kinds = |fired: Vec<Fired>| fired.iter().map(|fired| fired.kind).collect::<Vec<_>>();
+        assert_eq!(kinds(table.set_watches(A, &tree, &set(5))), [2, 1, 2]);
+        assert_eq!(fire(&mut table, 1, "/no"), [told(A, 1, "/no")]);
+        let expected = [told(A, 2, path::CONFIG)];
+        assert_eq!(fire(&mut table, 2, path::CONFIG), expected, "watched in both tables");
+        assert_eq!(kinds(table.set_watches(A, &tree, &set(4))), [3, 2, 1, 2]);
+    }
+}
