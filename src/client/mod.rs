@@ -1,5 +1,8 @@
 //! A ZooKeeper client without sockets: sessions, and programs that stand on them.
 
+pub mod programs;
+pub mod session;
+
 use crate::base::{Key, SessionId, Time, Zxid};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
