@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::base::{ConnId, Draw, Duration, Key, PeerId, Time};
+use crate::base::{ClientId, ConnId, Draw, Duration, Key, PeerId, Time};
 use crate::client::session::{Action, Options, Session};
 use crate::client::{Act, Heard, Program};
 use crate::history::{self, CallId, Seen};
@@ -16,7 +16,6 @@ use crate::plan::{Call, ClientPlan, Driver, Plan};
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, open_acl};
 
 use super::World;
-use super::conns::Conns;
 use super::queue::What;
 
 /// How long a client waits before it tries its final calls again.
@@ -85,10 +84,16 @@ enum Final {
     Finished,
 }
 
+/// The name of the client with this index.
+fn client_id(client: usize) -> ClientId {
+    ClientId(client as u32 + 1)
+}
+
 /// The clients of a plan, before they start.
 pub(super) fn hosts(plan: &Plan, programs: Vec<Option<Box<dyn Program>>>, key: Key) -> Vec<Host> {
     let all = plan.clients.iter().zip(programs).enumerate();
-    all.map(|(index, (client, program))| host(plan, client, program, key.with(index as u64))).collect()
+    all.map(|(index, (client, program))| host(plan, client, program, key.with(index as u64)))
+        .collect()
 }
 
 fn host(plan: &Plan, client: &ClientPlan, program: Option<Box<dyn Program>>, key: Key) -> Host {
@@ -242,7 +247,7 @@ impl World {
     }
 
     fn client_action(&mut self, client: usize, action: Action, more: &mut Vec<Action>) {
-        let id = Conns::client_id(client);
+        let id = client_id(client);
         let conn = self.hosts[client].last_conn;
         match action {
             Action::Dial(server) => self.client_dial(client, server),
@@ -322,7 +327,7 @@ impl World {
         let host = &mut self.hosts[client];
         (host.conn, host.last_conn, host.server) = (Some(conn.0 as u32), conn, server);
         let (session, last_zxid_seen) = (host.session.id(), host.session.last_zxid_seen());
-        let client = Conns::client_id(client);
+        let client = client_id(client);
         self.see(Seen::Connecting { client, conn, server, session, last_zxid_seen });
     }
 
@@ -336,7 +341,7 @@ impl World {
 
     fn carry_acts(&mut self, client: usize, acts: Vec<Act>, actions: &mut Vec<Action>) {
         let now = self.now;
-        let id = Conns::client_id(client);
+        let id = client_id(client);
         for act in acts {
             let host = &mut self.hosts[client];
             match act {
@@ -487,7 +492,7 @@ impl World {
             | Final::Reading => again,
         };
         if host.last == Final::Finished {
-            self.see(Seen::Finished { client: Conns::client_id(client) });
+            self.see(Seen::Finished { client: client_id(client) });
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::{ClientId, ConnId, Digest, Draw, Duration, Key, PeerId, Ratio, Time};
+use crate::base::{ConnId, Digest, Draw, Duration, Key, PeerId, Ratio, Time};
 use crate::process::{Event, Frame};
 
 use super::World;
@@ -328,10 +328,5 @@ impl World {
         if let Some(c) = self.conns.conn(conn) {
             c.last[side] = c.last[side].max(at);
         }
-    }
-
-    /// The name of the client with this index.
-    pub(super) fn client_id(client: usize) -> ClientId {
-        ClientId(client as u32 + 1)
     }
 }

@@ -345,8 +345,7 @@ impl World {
             self.disk_failed(device, kind, *error);
         }
         if kind != "read" {
-            let (id, ok, life) =
-                (self.machines[peer].id, result.is_ok(), self.machines[peer].life);
+            let (id, ok, life) = (self.machines[peer].id, result.is_ok(), self.machines[peer].life);
             self.see(Seen::Synced { peer: id, device, ok });
             if ok {
                 self.stats.syncs += 1;
@@ -439,7 +438,8 @@ impl Drive {
                 let mut offset = offset;
                 if std::mem::take(&mut self.faults.misdirect) {
                     let there = self.astray(offset, &bytes, sector);
-                    carried.astray = Some(format!("a write to {file} at {offset} lands at {there}"));
+                    carried.astray =
+                        Some(format!("a write to {file} at {offset} lands at {there}"));
                     offset = there;
                 }
                 let result = match self.write_error() {

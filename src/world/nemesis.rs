@@ -415,7 +415,8 @@ impl World {
             barrier.clients = all.flat_map(with).collect();
         }
         let name = |peer: &usize| self.id(*peer).to_string();
-        let cut: Vec<String> = pairs.iter().map(|(a, b)| format!("{}-{}", name(a), name(b))).collect();
+        let cut: Vec<String> =
+            pairs.iter().map(|(a, b)| format!("{}-{}", name(a), name(b))).collect();
         let ways = if one_way { "one way" } else { "both ways" };
         let what = format!("cut {ways}: {}", cut.join(" "));
         self.report(fault, first.first().copied(), what);

@@ -125,7 +125,8 @@ impl Network {
         for from in 0..peers {
             for to in 0..peers {
                 let named = |(a, b): (PeerId, PeerId)| (usize::from(a.0), usize::from(b.0));
-                let extra = slow.iter().filter(|slow| named((slow.0, slow.1)) == (from + 1, to + 1));
+                let extra =
+                    slow.iter().filter(|slow| named((slow.0, slow.1)) == (from + 1, to + 1));
                 let extra = Duration::from_us(extra.map(|slow| slow.2).sum());
                 for channel in 0..2 {
                     let key = key.with(from as u64).with(to as u64).with(channel);
@@ -345,7 +346,7 @@ impl World {
             End::Up => {}
         }
         let Some(frame) = l.flight[side].frames.pop_front() else { return false };
-        let (id, channel) = (l.id, l.channel);
+        let id = l.id;
         let flight = &mut l.flight[side];
         if flight.full && flight.frames.is_empty() {
             flight.full = false;
@@ -391,7 +392,8 @@ impl World {
         if l.state[1 - side] != End::Gone && !l.told[1 - side] {
             l.told[1 - side] = true;
             let why = Down::Closed;
-            self.queue.push(at, What::Down { link: number, side: 1 - side as u8, why, local: false });
+            self.queue
+                .push(at, What::Down { link: number, side: 1 - side as u8, why, local: false });
         }
         self.net.bury(number);
     }

@@ -55,12 +55,8 @@ impl World {
         let image = machine.disk.image();
         let now = machine.now(self.now);
         let entropy = machine.key.named("entropy").with(incarnation);
-        let spec = Spec {
-            id,
-            config: self.config.clone(),
-            knobs: self.plan.knobs.clone(),
-            incarnation,
-        };
+        let spec =
+            Spec { id, config: self.config.clone(), knobs: self.plan.knobs.clone(), incarnation };
         let shared = Arc::new(image.clone());
         self.stats.starts += 1;
         self.digest.word(incarnation);
