@@ -31,8 +31,6 @@ pub(super) struct History {
     pub part: usize,
     /// The last zxid known to be committed.
     pub committed: Zxid,
-    /// How far the newest snapshot reaches: the log cannot be cut below.
-    pub base: Zxid,
     /// The service was restored from SNAP, and disk does not have it yet (ZOOKEEPER-3642).
     pub unsaved: bool,
 }
@@ -47,7 +45,6 @@ impl History {
             ready: 0,
             part: 0,
             committed: Zxid::ZERO,
-            base: Zxid::ZERO,
             unsaved: false,
         }
     }
@@ -111,7 +108,6 @@ impl Zab {
             return self.halt(format!("snapshot {last} cannot be restored: {what}"), cx.fx);
         }
         self.history.reset(last);
-        self.history.base = last;
         self.history.unsaved = false;
         for entry in entries {
             if !self.replay(entry, true, cx) {
@@ -138,8 +134,12 @@ impl Zab {
         }
     }
 
-    /// Applies one entry without any client seeing it. False if the peer had to halt.
+    /// Applies one entry without any client seeing it; one that the service has already is
+    /// skipped. False if the peer had to halt.
     pub(super) fn replay(&mut self, entry: Entry, kept: bool, cx: &mut Cx<'_>) -> bool {
+        if entry.zxid <= self.history.applied {
+            return true;
+        }
         if let Err(what) = cx.app.replay(entry.zxid, &entry.record) {
             self.halt(format!("transaction {} cannot be replayed: {what}", entry.zxid), cx.fx);
             return false;

@@ -335,7 +335,7 @@ impl Zab {
             return;
         }
         leader.entering = true;
-        let ticket = disk::write_current(epoch, cx.fx);
+        let ticket = self.log.log.write_current(epoch, cx.fx);
         self.waits.insert(ticket, Wait::Current(epoch));
     }
 
@@ -367,10 +367,7 @@ impl Zab {
         self.deliver_all(cx);
         let Station::Leading(leader) = &mut self.station else { return };
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
-        // A voter that may not vote has lost its files: a snapshot is the one thing that makes
-        // them whole in one step (ZOOKEEPER-261).
-        let wiped = !handle.counts && self.config.is_voter(peer);
-        let peer_last = handle.reported.filter(|_| !wiped);
+        let peer_last = handle.reported;
         let min = self.history.window.front().map_or(self.history.applied, |entry| entry.zxid);
         let files = match peer_last {
             Some(p) if p < min => self.log.log.files_after(p),

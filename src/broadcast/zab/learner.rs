@@ -265,15 +265,10 @@ impl Zab {
         if zxid < 0 || cut > self.log.last() {
             return self.leader_breach("trunc_target", zxid, cx);
         }
-        if !decide!(self, cx.fx, can_cut(self.history.base, cut)) {
-            // What must go is in a snapshot: only another snapshot can take its place.
-            self.want_snap = true;
-            return self.leave(Note::LeftLeader { why: "cannot_cut" }, cx);
-        }
         self.begin_sync(SyncMode::Trunc);
         let Station::Learning(learner) = &mut self.station else { return };
         learner.waiting = Waiting::Rebuild;
-        self.cut_log(cut, cx.fx);
+        self.cut_log(cut, cx);
     }
 
     /// The log is cut and the service rebuilt from it.

@@ -53,20 +53,11 @@ impl LogTask {
         self.log.last()
     }
 
-    /// A snapshot has replaced all of the log.
-    pub fn restart_at(&mut self, zxid: Zxid) {
+    /// The log was cut, or replaced by a snapshot: it ends elsewhere now.
+    pub fn restart(&mut self) {
         self.queue.clear();
-        self.handed = zxid;
-        self.durable = zxid;
-    }
-
-    /// The log was read back.
-    pub fn reset(&mut self, log: Log) {
-        let last = log.last();
-        self.log = log;
-        self.queue.clear();
-        self.handed = last;
-        self.durable = last;
+        self.handed = self.log.last();
+        self.durable = self.handed;
     }
 }
 

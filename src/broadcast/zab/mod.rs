@@ -120,8 +120,8 @@ enum Wait {
     Saved(Zxid),
     /// The removal of the log that SNAP replaced.
     Replaced(Zxid),
-    /// TRUNC's cut.
-    Cut(Zxid),
+    /// TRUNC's cut, or what must go before it can begin.
+    Cut { cut: Zxid, done: bool },
     /// One file of all, to rebuild the service from.
     Rebuild,
     /// One log file, to synchronise this learner on this link.
@@ -176,8 +176,9 @@ impl Zab {
     /// # Errors
     /// If the files are damaged, or promise what their log contradicts.
     pub fn boot(boot: &Boot, rules: Rules) -> Result<Zab, Refused> {
-        let found = disk::recover(&boot.image)?;
+        let mut found = disk::recover(&boot.image)?;
         let spec = &boot.spec;
+        found.log.configure(spec.knob("prealloc", 4096), spec.knob("log_roll", 100_000));
         let knobs = Knobs::of(spec);
         Ok(Zab {
             me: spec.id,
@@ -233,7 +234,7 @@ impl Zab {
     fn promise(&mut self, epoch: Epoch, fx: &mut Effects) {
         assert!(epoch > self.accepted, "an epoch is promised once");
         self.accepted = epoch;
-        let ticket = disk::write_accepted(epoch, fx);
+        let ticket = self.log.log.write_accepted(epoch, fx);
         self.promise = Some(ticket);
         self.waits.insert(ticket, Wait::Accepted(epoch));
     }
@@ -307,8 +308,14 @@ impl Zab {
     }
 
     fn on_disk(&mut self, ticket: Ticket, result: DiskResult, cx: &mut Cx<'_>) {
-        // Guard: tickets of operations that nobody waits for (a purge) carry no news.
-        let Some(wait) = self.waits.remove(&ticket) else { return };
+        // Guard: other tickets are syncs within a sequence of the disk's. They bring no news, but
+        // one that fails is as fatal as any.
+        let Some(wait) = self.waits.remove(&ticket) else {
+            if let DiskResult::Failed(error) = result {
+                self.on_disk_failure(None, error, cx.fx);
+            }
+            return;
+        };
         let bytes = match (result, &wait) {
             (DiskResult::Done, _) => Vec::new(),
             (DiskResult::Bytes(bytes), _) => bytes,
@@ -317,7 +324,7 @@ impl Zab {
                 return self.log_file_missing(*learner, *link, cx);
             }
             (DiskResult::Failed(error), wait) => {
-                return self.on_disk_failure(wait.clone(), error, cx.fx);
+                return self.on_disk_failure(Some(wait.clone()), error, cx.fx);
             }
         };
         match wait {
@@ -328,7 +335,7 @@ impl Zab {
             Wait::Snapshot(zxid, reach) => self.on_snapshot_durable(zxid, reach, cx),
             Wait::Saved(zxid) => self.on_saved(zxid, cx),
             Wait::Replaced(zxid) => self.on_replaced(ticket, zxid, cx),
-            Wait::Cut(zxid) => self.on_cut(zxid, cx),
+            Wait::Cut { cut, done } => self.on_cut(cut, done, cx),
             Wait::Rebuild => self.on_rebuild_file(ticket, bytes, cx),
             Wait::LogFile(learner, link) => self.on_log_file(learner, link, ticket, bytes, cx),
         }
@@ -336,8 +343,8 @@ impl Zab {
     }
 
     /// A failed sync leaves the bytes in an unknown state: it is not retried (spec 9, case 94).
-    fn on_disk_failure(&mut self, wait: Wait, error: DiskError, fx: &mut Effects) {
-        let log = matches!(wait, Wait::Log(_));
+    fn on_disk_failure(&mut self, wait: Option<Wait>, error: DiskError, fx: &mut Effects) {
+        let log = matches!(wait, None | Some(Wait::Log(_)));
         if !log || decide!(self, fx, log_failure_stops()) {
             self.halt(format!("disk failed with {error:?} during {wait:?}"), fx);
         }
@@ -461,16 +468,13 @@ impl Broadcast for Zab {
         }
         if found.repaired {
             cx.fx.note(Note::EpochRepaired { epoch: found.current });
-            let ticket = disk::write_current(found.current, cx.fx);
-            self.waits.insert(ticket, Wait::Current(found.current));
         }
         self.repair_log(cx.fx);
-        let fresh = found.snapshot.is_none();
         self.restore(found.snapshot, found.entries, cx);
         if self.halted {
             return;
         }
-        if (fresh && self.may_vote) || decide!(self, cx.fx, snapshot_at_boot()) {
+        if decide!(self, cx.fx, snapshot_at_boot()) {
             self.snapshot_whole(cx);
         }
         self.mesh_start(cx.fx);

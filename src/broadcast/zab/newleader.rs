@@ -9,7 +9,7 @@
 //! crash may fall between any two.
 
 use crate::base::{Ticket, Zxid};
-use crate::disk::{self, SnapshotWriter};
+use crate::disk::SnapshotWriter;
 use crate::jute::quorum::packet;
 use crate::process::{Note, SyncMode};
 
@@ -117,7 +117,7 @@ impl Zab {
         learner.waiting = Waiting::Saved;
         let mut writer = SnapshotWriter::begin(zxid, cx.app.digest(), cx.fx);
         writer.chunk(&body, cx.fx);
-        let ticket = writer.finish(cx.fx);
+        let ticket = writer.finish_replacing(&mut self.log.log, cx.fx);
         self.waits.insert(ticket, Wait::Saved(zxid));
     }
 
@@ -133,8 +133,7 @@ impl Zab {
 
     pub(super) fn on_replaced(&mut self, _ticket: Ticket, zxid: Zxid, cx: &mut Cx<'_>) {
         self.history.unsaved = false;
-        self.history.base = zxid;
-        self.log.restart_at(zxid);
+        self.log.restart();
         cx.fx.note(Note::SnapshotTaken { zxid });
         cx.fx.note(Note::Replaced { zxid });
         self.resume_steps(Waiting::Saved, cx);
@@ -181,7 +180,7 @@ impl Zab {
         if self.current == epoch {
             return; // Joined this leader before.
         }
-        let ticket = disk::write_current(epoch, cx.fx);
+        let ticket = self.log.log.write_current(epoch, cx.fx);
         self.waits.insert(ticket, Wait::Current(epoch));
         learner.waiting = Waiting::Epoch(ticket);
     }

@@ -27,17 +27,28 @@ pub(super) struct Rebuild {
 }
 
 impl Zab {
-    /// Cuts the log after `cut`, then rebuilds.
-    pub(super) fn cut_log(&mut self, cut: Zxid, fx: &mut Effects) {
-        assert!(self.rebuild.is_none(), "one rebuild at a time");
-        self.rebuild =
-            Some(Rebuild { cut: Some(cut), asked: BTreeMap::new(), files: Vec::new() });
-        let ticket = self.log.log.truncate(cut, fx);
-        self.waits.insert(ticket, Wait::Cut(cut));
+    /// Cuts the log after `cut`, then rebuilds. Snapshots that know too much go before.
+    pub(super) fn cut_log(&mut self, cut: Zxid, cx: &mut Cx<'_>) {
+        let (ticket, done) = match self.log.log.truncate(cut, cx.fx) {
+            disk::Cut::Again(ticket) => (ticket, false),
+            disk::Cut::Last(ticket) => (ticket, true),
+            disk::Cut::Impossible => {
+                // What must go is in a snapshot: only another snapshot can take its place.
+                self.rebuild = None;
+                self.want_snap = true;
+                return self.leave(Note::LeftLeader { why: "cannot_cut" }, cx);
+            }
+        };
+        self.rebuild = Some(Rebuild { cut: Some(cut), asked: BTreeMap::new(), files: Vec::new() });
+        self.waits.insert(ticket, Wait::Cut { cut, done });
     }
 
-    pub(super) fn on_cut(&mut self, cut: Zxid, cx: &mut Cx<'_>) {
+    pub(super) fn on_cut(&mut self, cut: Zxid, done: bool, cx: &mut Cx<'_>) {
+        if !done {
+            return self.cut_log(cut, cx);
+        }
         cx.fx.note(Note::Truncated { last: cut });
+        self.log.restart();
         self.start_rebuild(cx.fx);
     }
 
@@ -45,6 +56,10 @@ impl Zab {
     pub(super) fn start_rebuild(&mut self, fx: &mut Effects) {
         let cut = self.rebuild.take().and_then(|rebuild| rebuild.cut);
         let asked: BTreeMap<Ticket, File> = self.log.log.read_all(fx).into_iter().collect();
+        assert!(
+            !asked.is_empty(),
+            "a snapshot, or the origin that stands for one, is always there"
+        );
         for ticket in asked.keys() {
             self.waits.insert(*ticket, Wait::Rebuild);
         }
@@ -66,7 +81,7 @@ impl Zab {
             Ok(found) => found,
             Err(refused) => return self.halt(refused.reason, cx.fx),
         };
-        self.log.reset(found.log);
+        self.log.restart();
         self.restore(found.snapshot, found.entries, cx);
         if let (Some(cut), false) = (rebuild.cut, self.halted) {
             self.rebuilt_after_cut(cut, cx);

@@ -25,8 +25,7 @@ pub struct Ballot {
 
 impl Ballot {
     /// The ballot of a peer that has no vote.
-    pub const NONE: Ballot =
-        Ballot { leader: i64::MIN, zxid: i64::MIN, epoch: i64::MIN, round: 0 };
+    pub const NONE: Ballot = Ballot { leader: i64::MIN, zxid: i64::MIN, epoch: i64::MIN, round: 0 };
 }
 
 /// What a learner answers to LEADERINFO (spec 6.6).
@@ -133,9 +132,6 @@ pub struct Rules {
     pub follows: fn(Zxid, Zxid) -> bool,
     /// Whether the service is kept when SNAP was not finished (ZOOKEEPER-3642).
     pub keep_partial_snap: fn() -> bool,
-    /// Whether the log can be cut to the second zxid when the newest snapshot reaches the first
-    /// (ZOOKEEPER-1549).
-    pub can_cut: fn(Zxid, Zxid) -> bool,
     /// Whether what a restart found is written as a snapshot at once, committed or not
     /// (ZOOKEEPER-1549).
     pub snapshot_at_boot: fn() -> bool,
@@ -167,7 +163,6 @@ impl Rules {
         log_before_uptodate: || false,
         follows,
         keep_partial_snap: || false,
-        can_cut: |reach, cut| reach <= cut,
         snapshot_at_boot: || false,
         log_failure_stops: || true,
     };

@@ -86,14 +86,13 @@ impl Zab {
         };
         let zxid = running.writer.zxid();
         let reach = running.reach.expect("checked by `sealed`");
-        let ticket = running.writer.finish(fx);
+        let ticket = running.writer.finish(reach, &mut self.log.log, fx);
         self.snapshot.finishing = true;
         self.waits.insert(ticket, Wait::Snapshot(zxid, reach));
     }
 
     pub(super) fn on_snapshot_durable(&mut self, zxid: Zxid, reach: Zxid, cx: &mut Cx<'_>) {
         self.snapshot.finishing = false;
-        self.history.base = self.history.base.max(reach);
         self.log.log.snapshot_taken(zxid, reach, self.knobs.snap_retain, cx.fx);
         cx.fx.note(Note::SnapshotTaken { zxid });
     }
@@ -106,15 +105,14 @@ impl Zab {
         }
     }
 
-    /// Writes the service as it stands, in one go: the first snapshot of a fresh peer, without
-    /// which a log would have nothing to stand on (spec 7.4).
+    /// Writes the service as it stands, in one go.
     pub(super) fn snapshot_whole(&mut self, cx: &mut Cx<'_>) {
         let zxid = self.history.applied;
         let mut writer = SnapshotWriter::begin(zxid, cx.app.digest(), cx.fx);
         let (mut cursor, mut body) = (Cursor::default(), Vec::new());
         while !cx.app.snapshot(&mut cursor, usize::MAX, &mut body) {}
         writer.chunk(&body, cx.fx);
-        let ticket = writer.finish(cx.fx);
+        let ticket = writer.finish(zxid, &mut self.log.log, cx.fx);
         self.snapshot.finishing = true;
         self.waits.insert(ticket, Wait::Snapshot(zxid, zxid));
     }

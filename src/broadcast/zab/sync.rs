@@ -191,8 +191,7 @@ mod tests {
     #[test]
     fn a_learner_that_demands_a_snapshot_gets_one() {
         let window: VecDeque<Entry> = [z(1, 1)].map(entry).into();
-        let input =
-            SyncInput { peer_last: None, last: z(1, 1), window: &window, disk: true };
+        let input = SyncInput { peer_last: None, last: z(1, 1), window: &window, disk: true };
         assert_eq!(choose(&input), Choice::Snap);
     }
 
