@@ -26,15 +26,15 @@
 //! and answers come in the order of the calls (spec 8.1, C1). A call that is `Lost` without having
 //! been `Sent` did not happen; one that was `Sent` may have happened, or may still.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::base::{Draw, Duration, Key, PeerId, SessionId, Time, Zxid};
-use crate::jute::proto::{
-    ConnectRequest, ConnectResponse, ReplyHeader, WatcherEvent, event_type, xid,
-};
+use crate::jute::proto::{ConnectRequest, ConnectResponse, ReplyHeader, WatcherEvent, xid};
 use crate::jute::{Error, MAX_BUFFER, Reader, Record, Unframer};
 use crate::znode::codec::decode_reply;
 use crate::znode::op::{ErrorCode, Op, Reply};
+
+use super::watching::Watches;
 
 /// The longest back-off between two dials.
 const BACKOFF_MS_MAX: u64 = 1_000;
@@ -133,14 +133,6 @@ struct Asked {
     call: Option<u64>,
     xid: i32,
     op: Op,
-}
-
-/// The one-shot watches that the servers hold for this session, to be left again on the next one.
-#[derive(Clone, Debug, Default)]
-struct Watches {
-    data: BTreeSet<String>,
-    exist: BTreeSet<String>,
-    child: BTreeSet<String>,
 }
 
 /// A client's session, over all its connections and all its reincarnations after expiry.
@@ -428,17 +420,7 @@ impl Session {
     /// What was watched before the connection was lost is watched again, or is told to have
     /// changed meanwhile (spec 1.12).
     fn leave_watches(&mut self, now: Time, out: &mut Vec<Action>) {
-        let Watches { data, exist, child } = &self.watches;
-        if data.is_empty() && exist.is_empty() && child.is_empty() {
-            return;
-        }
-        let list = |paths: &BTreeSet<String>| paths.iter().cloned().collect::<Vec<String>>();
-        let op = Op::SetWatches {
-            relative: self.seen.wire(),
-            data: list(data),
-            exist: list(exist),
-            child: list(child),
-        };
+        let Some(op) = self.watches.again(self.seen) else { return };
         self.send(now, out, |bytes| op.encode_request(xid::SET_WATCHES, bytes));
         self.asked.push_back(Asked { call: None, xid: xid::SET_WATCHES, op });
     }
@@ -504,43 +486,6 @@ impl Session {
             self.dial(now, out);
         }
         Ok(())
-    }
-}
-
-impl Watches {
-    /// A read that asked for a watch was answered.
-    fn left(&mut self, op: &Op, result: &Result<Reply, ErrorCode>) {
-        match (op, result) {
-            (Op::Exists { path, watch: true }, Err(ErrorCode::NoNode)) => {
-                self.exist.insert(path.clone());
-            }
-            (Op::Exists { path, watch: true } | Op::GetData { path, watch: true }, Ok(_)) => {
-                self.data.insert(path.clone());
-            }
-            (Op::GetChildren { path, watch: true, .. }, Ok(_)) => {
-                self.child.insert(path.clone());
-            }
-            (_, _) => {}
-        }
-    }
-
-    /// A notification uses its watch up.
-    fn fired(&mut self, kind: i32, path: &str) {
-        match kind {
-            event_type::NODE_CREATED | event_type::NODE_DATA_CHANGED => {
-                self.data.remove(path);
-                self.exist.remove(path);
-            }
-            event_type::NODE_DELETED => {
-                self.data.remove(path);
-                self.exist.remove(path);
-                self.child.remove(path);
-            }
-            event_type::NODE_CHILDREN_CHANGED => {
-                self.child.remove(path);
-            }
-            _ => {}
-        }
     }
 }
 

@@ -271,6 +271,8 @@ impl Program for Mirror {
                 if let Some((path, half)) = self.reading.remove(&call) {
                     self.want(&path, half);
                 }
+                // The connection is gone, which is heard of next: nothing to be asked on it.
+                return;
             }
             Heard::Watch { kind, path } => self.event(kind, &path, acts),
             Heard::Woken => {}
