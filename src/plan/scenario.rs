@@ -228,7 +228,25 @@ macro_rules! embed {
 /// The scenarios that this build carries: name and text. Those under `negative/` plant a bug and
 /// demand that it is caught.
 pub fn embedded() -> &'static [(&'static str, &'static str)] {
-    embed!["default"]
+    embed![
+        "default",
+        "client-moves-between-servers",
+        "deposed-leader",
+        "disk-full",
+        "epoch-race",
+        "follower-joins-under-load",
+        "lagging-follower-gets-snap",
+        "leader-in-minority",
+        "old-leader-gets-trunc",
+        "power-loss-of-all",
+        "quiet",
+        "rolling-restarts",
+        "rot-on-a-minority",
+        "session-expiry-race",
+        "standalone",
+        "torn-log-tail",
+        "negative/ack-before-fsync",
+    ]
 }
 
 impl<'de> Deserialize<'de> for Voters {
