@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
 
 use super::input::{InputError, Problem, did_you_mean, quoted, read};
 use super::{ClientPlan, ClockPlan, DiskNoise, Expect, NetNoise, Planned, WorkNoise};
@@ -297,15 +297,5 @@ impl<'de> Deserialize<'de> for Families {
             }
         }
         deserializer.deserialize_any(Reader)
-    }
-}
-
-impl Serialize for Families {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Families::All => "all".serialize(serializer),
-            Families::None => "none".serialize(serializer),
-            Families::Only(names) => names.serialize(serializer),
-        }
     }
 }
