@@ -157,7 +157,7 @@ impl Disk {
     /// Carries out damage to durable files while the peer is down; what happened, for people.
     pub(super) fn damage(&mut self, damage: &Damage) -> Option<String> {
         let (class, act) = match damage {
-            Damage::Wipe => {
+            Damage::Wipe | Damage::Replace => {
                 self.load(&Image::default());
                 self.durable = Zxid::ZERO;
                 return Some("all files are gone".into());
@@ -269,6 +269,9 @@ impl World {
     /// Carries out an operation that takes no time.
     fn disk_carry(&mut self, peer: usize, device: Device, effect: Effect) {
         let sector = self.plan.disk.sector.max(1);
+        if let Effect::WriteAt { bytes, .. } = &effect {
+            self.fold_bytes(bytes);
+        }
         let carried = self.machines[peer].disk.drive(device).carry(effect, sector);
         self.fold_text(carried.kind, carried.tag.zxid.0);
         let id = self.machines[peer].id;
