@@ -37,9 +37,11 @@ fn check_fault(plan: &Plan, fault: &Fault) -> Result<(), String> {
         | Target::Same
         | Target::Other => Ok(()),
     };
-    let frail = |target: &Target| match target {
-        Target::Peer(id) if plan.frail.contains(id) => Ok(()),
-        _ => Err("it may only strike a peer that the plan names as frail".to_string()),
+    let frail = |target: &Target| {
+        if matches!(target, Target::Peer(id) if plan.frail.contains(id)) {
+            return Ok(());
+        }
+        Err("it may only strike a peer that the plan names as frail".to_string())
     };
     let devices = ["log", "snap"];
     match fault {

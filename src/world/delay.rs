@@ -85,7 +85,7 @@ fn exponential(mean: u64, word: u64) -> Duration {
     let step = LN[index + 1] - LN[index];
     let ln = LN[index] + ((u128::from(step) * u128::from(between)) >> 32) as u64;
     let value = (u64::from(zeros) + 1) * LN_2 - ln.min(LN_2);
-    let scaled = u128::from(value) * u128::from(mean) >> 32;
+    let scaled = (u128::from(value) * u128::from(mean)) >> 32;
     Duration((scaled.min(u128::from(mean) * 20)) as u64)
 }
 

@@ -87,6 +87,8 @@ pub struct World {
     calls: u32,
     /// Every injector consults this, and does nothing once it is set.
     calm: bool,
+    /// Some peer has been paused in this run: until then nothing need be held.
+    pausing: bool,
     finished: bool,
     scratch: Scratch,
     seen: Vec<Seen>,
@@ -142,6 +144,7 @@ impl World {
             gates: Gates::new(peers, plan.clients.len()),
             calls: 0,
             calm: false,
+            pausing: false,
             finished: false,
             scratch: Scratch::default(),
             seen: Vec::new(),
@@ -274,6 +277,9 @@ impl World {
 
     /// Keeps what is meant for a paused peer until it goes on.
     fn is_held(&mut self, what: What) -> bool {
+        if !self.pausing {
+            return false;
+        }
         let Some(peer) = self.meant_for(what) else { return false };
         let machine = &mut self.machines[peer];
         let held = machine.pauses > 0;

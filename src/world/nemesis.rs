@@ -271,6 +271,7 @@ impl World {
             Fault::Pause { ms, .. } => {
                 self.report(fault, Some(peer), format!("{id} stands still for {ms} ms"));
                 if self.machines[peer].is_up() {
+                    self.pausing = true;
                     self.machines[peer].pauses += 1;
                     let life = self.machines[peer].life;
                     self.undo_in(ends(ms), Undo::Resume { peer, life });

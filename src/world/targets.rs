@@ -9,13 +9,12 @@ use crate::process::Role;
 use super::World;
 use super::nemesis::Context;
 
+/// The pairs that are cut, and the peers of the first side.
+pub(super) type Sides = (Vec<(usize, usize)>, Vec<usize>);
+
 impl World {
     /// The pairs that a split cuts, the first side first, and the peers of that side.
-    pub(super) fn split(
-        &self,
-        split: &Split,
-        context: Context,
-    ) -> Option<(Vec<(usize, usize)>, Vec<usize>)> {
+    pub(super) fn split(&self, split: &Split, context: Context) -> Option<Sides> {
         let peers = self.machines.len();
         let all: Vec<usize> = (0..peers).collect();
         let others = |sides: &[usize]| -> Vec<usize> {
