@@ -3,6 +3,8 @@
 //! Verdicts have three values and are a function of the plan. Oracles never import what they
 //! judge: the znode model here is a second, naive implementation.
 
+pub mod linear;
+pub mod locks;
 mod model;
 pub mod witness;
 
