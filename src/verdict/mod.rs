@@ -5,6 +5,8 @@
 
 pub mod invariant;
 pub mod liveness;
+pub mod linear;
+pub mod locks;
 mod model;
 pub mod witness;
 

@@ -1,0 +1,219 @@
+//! A history as lines of JSON, for other tools. Version: `"zoosim":"history/1"`.
+//!
+//! The first line is `{"zoosim":"history/1"}`. Then calls by invocation, and after them all other
+//! events by time; times are simulated nanoseconds, `step` counts the world's steps. Zxids are
+//! numbers, paths and names text, data text too if it is UTF-8 and a list of bytes if it is not.
+//!
+//! ```text
+//! {"type":"call","id":0,"client":1,"session":72057594037927937,"conn":3,"server":2,"xid":1,
+//!  "op":{"op":"create","path":"/a","data":"7","mode":"persistent","acl":..},
+//!  "invoked":{"step":40,"time":1200000},"returned":{"step":61,"time":1900000},"zxid":4294967298,
+//!  "outcome":"ok"|"failed"|"lost"|"open","value":..,"error":-101}
+//! {"type":"connected"|"disconnected"|"expired"|"watch","at":{..},"client":1,"session":..,..}
+//! ```
+//!
+//! `value` stands beside `"ok"`: `null` for an empty answer, else an object with those of `path`,
+//! `data`, `stat`, `names`, `parts` that the answer has; `stat` has ZooKeeper's field names. A
+//! failed part of a multi is `{"error":code}`; code 0 for those before the failing one.
+
+use std::fmt::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use crate::jute::proto::Stat;
+use crate::znode::op::{ErrorCode, Op, Reply};
+
+use super::At;
+use super::record::{Event, Happening, History, Operation, Outcome};
+
+/// The schema's name and version, as the first line states it.
+pub const SCHEMA: &str = "history/1";
+
+/// Writes a history down.
+///
+/// # Errors
+/// Those of `out`.
+pub fn export(history: &History, out: &mut impl Write) -> fmt::Result {
+    writeln!(out, "{}", json!({ "zoosim": SCHEMA }))?;
+    for operation in &history.operations {
+        writeln!(out, "{}", call(operation))?;
+    }
+    for happened in &history.events {
+        writeln!(out, "{}", event(happened))?;
+    }
+    Ok(())
+}
+
+fn at(at: At) -> Value {
+    json!({ "step": at.step, "time": at.time.0 })
+}
+
+fn call(operation: &Operation) -> Value {
+    let (outcome, extra) = match &operation.outcome {
+        Outcome::Ok(value) => ("ok", Some(("value", reply(value)))),
+        Outcome::Failed(code) => ("failed", Some(("error", json!(code.wire())))),
+        Outcome::Lost => ("lost", None),
+        Outcome::Open => ("open", None),
+    };
+    let mut line = json!({
+        "type": "call",
+        "id": operation.id.0,
+        "client": operation.client.0,
+        "session": operation.session.0,
+        "conn": operation.conn.0,
+        "server": operation.server.0,
+        "xid": operation.xid,
+        "op": op(&operation.op),
+        "invoked": at(operation.invoked),
+        "returned": operation.returned.map(at),
+        "zxid": operation.zxid.map(|zxid| zxid.0),
+        "outcome": outcome,
+    });
+    if let (Some((key, value)), Value::Object(line)) = (extra, &mut line) {
+        line.insert(key.to_owned(), value);
+    }
+    line
+}
+
+fn event(event: &Event) -> Value {
+    let mut line = json!({
+        "at": at(event.at), "client": event.client.0, "session": event.session.0,
+    });
+    let more = match &event.what {
+        Happening::Connected { conn, server, fresh, timeout_ms } => json!({
+            "type": "connected", "conn": conn.0, "server": server.0, "fresh": fresh,
+            "timeout_ms": timeout_ms,
+        }),
+        Happening::Disconnected { conn } => json!({ "type": "disconnected", "conn": conn.0 }),
+        Happening::Expired => json!({ "type": "expired" }),
+        Happening::Watch { conn, kind, path, zxid } => json!({
+            "type": "watch", "conn": conn.0, "kind": kind, "path": path,
+            "zxid": zxid.map(|zxid| zxid.0),
+        }),
+    };
+    if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
+        line.extend(more);
+    }
+    line
+}
+
+fn data(data: Option<&[u8]>) -> Value {
+    match data.map(|bytes| (std::str::from_utf8(bytes), bytes)) {
+        None => Value::Null,
+        Some((Ok(text), _)) => json!(text),
+        Some((Err(_), bytes)) => json!(bytes),
+    }
+}
+
+fn op(op: &Op) -> Value {
+    let mut line = Map::new();
+    line.insert("op".into(), json!(op.name()));
+    let mut put = |key: &str, value: Value| line.insert(key.to_owned(), value);
+    match op {
+        Op::Create { path, data: bytes, acl, mode, stat: _ } => {
+            put("path", json!(path));
+            put("data", data(bytes.as_deref()));
+            put("mode", json!(mode));
+            let acl = acl.iter().map(|acl| json!([acl.perms, acl.id.scheme, acl.id.id]));
+            put("acl", acl.collect());
+        }
+        Op::Delete { path, version } | Op::Check { path, version } => {
+            put("path", json!(path));
+            put("version", json!(version));
+        }
+        Op::SetData { path, data: bytes, version } => {
+            put("path", json!(path));
+            put("data", data(bytes.as_deref()));
+            put("version", json!(version));
+        }
+        Op::Exists { path, watch }
+        | Op::GetData { path, watch }
+        | Op::GetChildren { path, watch, stat: _ } => {
+            put("path", json!(path));
+            put("watch", json!(watch));
+        }
+        Op::Sync { path } => {
+            put("path", json!(path));
+        }
+        Op::Multi(parts) | Op::MultiRead(parts) => {
+            put("parts", parts.iter().map(self::op).collect());
+        }
+        Op::SetWatches { relative, data, exist, child } => {
+            put("relative", json!(relative));
+            put("watches", json!({ "data": data, "exist": exist, "child": child }));
+        }
+        Op::CreateSession { timeout } => {
+            put("timeout", json!(timeout));
+        }
+        Op::Ping | Op::CloseSession => {}
+    }
+    Value::Object(line)
+}
+
+fn reply(reply: &Reply) -> Value {
+    match reply {
+        Reply::Done => Value::Null,
+        Reply::Created { path, stat: None } | Reply::Synced { path } => json!({ "path": path }),
+        Reply::Created { path, stat: Some(seen) } => json!({ "path": path, "stat": stat(seen) }),
+        Reply::Stat(seen) => json!({ "stat": stat(seen) }),
+        Reply::Data { data: bytes, stat: seen } => {
+            json!({ "data": data(bytes.as_deref()), "stat": stat(seen) })
+        }
+        Reply::Children { names, stat: None } => json!({ "names": names }),
+        Reply::Children { names, stat: Some(seen) } => {
+            json!({ "names": names, "stat": stat(seen) })
+        }
+        Reply::Multi(parts) => {
+            let part = |part: &Result<Reply, Option<ErrorCode>>| match part {
+                Ok(done) => self::reply(done),
+                Err(code) => json!({ "error": code.map_or(0, ErrorCode::wire) }),
+            };
+            json!({ "parts": parts.iter().map(part).collect::<Vec<_>>() })
+        }
+    }
+}
+
+fn stat(stat: &Stat) -> Value {
+    json!({
+        "czxid": stat.czxid,
+        "mzxid": stat.mzxid,
+        "ctime": stat.ctime,
+        "mtime": stat.mtime,
+        "version": stat.version,
+        "cversion": stat.cversion,
+        "aversion": stat.aversion,
+        "ephemeralOwner": stat.ephemeral_owner,
+        "dataLength": stat.data_length,
+        "numChildren": stat.num_children,
+        "pzxid": stat.pzxid,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ClientId, ConnId, PeerId, SessionId, Time, Zxid};
+    use crate::history::{Call, CallId, Seen};
+
+    #[test]
+    fn a_history_is_lines_of_json() {
+        let mut history = History::new();
+        let at = |step| At { step, time: Time(step * 10) };
+        let (id, client, session) = (CallId(0), ClientId(1), SessionId(7));
+        let (conn, server, op) = (ConnId(3), PeerId(2), Op::Sync { path: "/".into() });
+        history
+            .observe(at(1), &Seen::Called(Call { id, client, session, conn, server, xid: 1, op }));
+        let result = Ok(Reply::Synced { path: "/".into() });
+        history.observe(at(2), &Seen::Returned { id, zxid: Zxid(5), result });
+        history.observe(at(3), &Seen::Expired { client, session });
+        let mut text = String::new();
+        export(&history, &mut text).unwrap();
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0], json!({ "zoosim": "history/1" }));
+        assert_eq!(lines[1]["outcome"], "ok");
+        assert_eq!(lines[1]["value"], json!({ "path": "/" }));
+        assert_eq!(lines[1]["returned"], json!({ "step": 2, "time": 20 }));
+        assert_eq!(lines[2]["type"], "expired");
+    }
+}
