@@ -5,9 +5,10 @@
 
 pub mod coverage;
 
-pub use coverage::{Counts, Coverage, Totals};
 pub mod jsonl;
 mod record;
+
+pub use coverage::{Counts, Coverage, Totals};
 
 use std::sync::Arc;
 
