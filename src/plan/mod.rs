@@ -4,13 +4,24 @@
 //! that a person can print, edit and run again. All times are in simulated milliseconds unless the
 //! name says otherwise.
 
+pub mod check;
+pub mod draw;
 pub mod fault;
+pub mod input;
 pub mod noise;
+pub mod scenario;
+pub mod seeds;
 pub mod workload;
 
+pub use draw::draw;
 pub use fault::{Fault, Pattern, Planned, Split, Target, When};
+pub use input::{InputError, Problem};
 pub use noise::{ClockPlan, Delay, DiskNoise, NetNoise, WorkNoise};
+pub use scenario::Scenario;
 pub use workload::{Call, ClientPlan, Driver, Step};
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -86,7 +97,20 @@ pub struct Plan {
     pub settle: u64,
 }
 
+/// The format that a plan's first field names.
+pub const FORMAT: &str = "plan/1";
+
 impl Plan {
+    /// Reads a plan, and checks it. `name` is the place that errors name.
+    ///
+    /// # Errors
+    /// The first thing wrong with it.
+    pub fn parse(name: &str, text: &str) -> Result<Plan, InputError> {
+        let plan: Plan = input::read(name, text, FORMAT)?;
+        plan.check().map_err(|problem| problem.within(name, text))?;
+        Ok(plan)
+    }
+
     /// The digest of its JSON: what a token calls it by.
     pub fn digest(&self) -> Digest {
         let json = serde_json::to_vec(self).expect("a plan is plain data");

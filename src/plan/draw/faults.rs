@@ -1,0 +1,229 @@
+//! Faults: a few long episodes or many short ones, of the families that this seed has.
+
+use crate::base::{Dice, Draw, PeerId};
+
+use super::super::{Fault, Planned, Target, When};
+use super::{Setting, moments, shapes};
+
+/// Families of faults: name, and in how many seeds of a hundred it takes part.
+const FAMILIES: [(&str, u64); 7] = [
+    ("crash", 65),
+    ("partition", 60),
+    ("hold", 30),
+    ("pause", 30),
+    ("client", 35),
+    ("disk_fault", 25),
+    ("clock", 20),
+];
+
+/// How one seed breaks things.
+pub struct Style {
+    /// Few and long, instead of many and short.
+    pub long: bool,
+    /// Clients are there to be cut off.
+    pub clients: u32,
+}
+
+/// The faults that the swarm adds; frail peers are chosen here if the seed has any.
+pub fn draw(setting: &Setting<'_>, clients: u32, frail: &mut Vec<PeerId>) -> Vec<Planned> {
+    if setting.quiet {
+        return Vec::new();
+    }
+    let mut dice = setting.dice("faults");
+    let (low, high) = setting.swarm.faults;
+    let style = Style { long: dice.below(2) == 0, clients };
+    if let Some(faults) = rot(setting, frail) {
+        return cap(faults, high);
+    }
+    let on = families(setting, &mut dice);
+    if on.is_empty() || high == 0 {
+        return Vec::new();
+    }
+    let episodes = if style.long { dice.between(1, 2) } else { dice.between(2, 6) };
+    let mut starts: Vec<u64> = (0..episodes).map(|_| start(setting, &mut dice)).collect();
+    starts.sort_unstable();
+    let mut faults = Vec::new();
+    let mut nth = 0;
+    while nth < starts.len() || ((faults.len() as u64) < low && nth < 64) {
+        let from = starts.get(nth).copied().unwrap_or_else(|| start(setting, &mut dice));
+        // Each episode has dice of its own: one more leaves the others as they are.
+        let mut dice = setting.dice(&format!("episode/{nth}"));
+        faults.extend(episode(setting, &style, &mut dice, on[nth % on.len()], from));
+        nth += 1;
+    }
+    cap(faults, high)
+}
+
+/// The families of this seed, in random order; at least one if any is allowed.
+fn families(setting: &Setting<'_>, dice: &mut Dice) -> Vec<&'static str> {
+    let mut on = Vec::new();
+    let mut off = Vec::new();
+    for (family, percent) in FAMILIES {
+        let chosen = dice.below(100) < percent;
+        let alone = setting.voters == 1 && matches!(family, "partition" | "hold");
+        if setting.swarm.allows(family) && !alone {
+            if chosen { on.push(family) } else { off.push(family) }
+        }
+    }
+    if on.is_empty() && !off.is_empty() {
+        on.push(*dice.pick(&off));
+    }
+    dice.shuffle(&mut on);
+    on
+}
+
+/// When an episode begins: some in the middle of the first election, none too late to matter.
+fn start(setting: &Setting<'_>, dice: &mut Dice) -> u64 {
+    let end = setting.calm_at * 8 / 10;
+    if dice.below(6) == 0 {
+        dice.below(setting.election_ms().min(end))
+    } else {
+        dice.between(setting.election_ms().min(end), end)
+    }
+}
+
+fn cap(mut faults: Vec<Planned>, most: u64) -> Vec<Planned> {
+    faults.truncate(most as usize);
+    faults
+}
+
+/// One to some faults of one family, beginning at about `from`.
+fn episode(
+    setting: &Setting<'_>,
+    style: &Style,
+    dice: &mut Dice,
+    family: &str,
+    from: u64,
+) -> Vec<Planned> {
+    match family {
+        "crash" => shapes::crash(setting, style, dice, from),
+        "partition" => shapes::partition(setting, style, dice, from),
+        "hold" => shapes::hold(setting, style, dice, from),
+        "pause" => shapes::pause(setting, dice, from),
+        "client" => client(setting, style, dice, from),
+        "disk_fault" => disk(setting, style, dice, from),
+        _ => clock(setting, dice, from),
+    }
+}
+
+/// How long something lasts that heals by itself.
+pub fn length(setting: &Setting<'_>, style: &Style, dice: &mut Dice) -> u64 {
+    if style.long {
+        let most = (setting.calm_at / 3).max(setting.tick + 1);
+        dice.between(setting.tick, most)
+    } else {
+        dice.scale(setting.tick / 4, setting.tick * 4)
+    }
+}
+
+/// Whom a fault strikes.
+pub fn target(setting: &Setting<'_>, dice: &mut Dice) -> Target {
+    match dice.weighted(&[35, 25, 20, 10, 10]) {
+        0 => Target::Leader,
+        1 => Target::Follower(dice.below(u64::from(setting.voters)) as u8),
+        2 => Target::Peer(setting.peer(dice)),
+        3 => Target::Shortest,
+        _ => Target::Longest,
+    }
+}
+
+/// Clients lose their servers, for less or more than their sessions live.
+fn client(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let mut faults = Vec::new();
+    let mut when = moments::some(setting, dice, from, 20);
+    for _ in 0..dice.between(1, 3) {
+        let fault = if dice.below(3) == 0 || style.clients == 0 {
+            Fault::ResetClients { peer: target(setting, dice) }
+        } else {
+            let client = dice.between(1, u64::from(style.clients)) as u32;
+            let all = dice.below(2) == 0;
+            let one = setting.peer(dice);
+            let servers = if all { Vec::new() } else { vec![one] };
+            Fault::CutClient { client, servers, ms: dice.scale(setting.tick, setting.tick * 24) }
+        };
+        faults.push(Planned { when, fault });
+        when = When::Then(dice.scale(1, setting.tick * 4));
+    }
+    faults
+}
+
+/// A device fails, hangs or is slow. Everyone may be struck: it passes, and halting is right.
+fn disk(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let peer = target(setting, dice);
+    let log = dice.below(3) > 0;
+    let device = if log { "log" } else { "snap" }.to_string();
+    let fault = match dice.below(3) {
+        0 => {
+            let errors = ["write_eio", "enospc", "sync_eio", "read_eio"];
+            let error = (*dice.pick(&errors)).to_string();
+            Fault::DiskError { peer, device, error, count: dice.scale(1, 8) as u32 }
+        }
+        1 => {
+            let most = setting.tick * setting.sync_limit * 2;
+            Fault::DiskHang { peer, device, ms: dice.scale(setting.tick / 2, most) }
+        }
+        _ => {
+            let extra_us = dice.scale(1_000, setting.tick * 1_000);
+            Fault::DiskSlow { peer, device, extra_us, ms: length(setting, style, dice) }
+        }
+    };
+    vec![Planned { when: moments::some(setting, dice, from, 40), fault }]
+}
+
+/// A clock steps or stands still.
+fn clock(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let peer = target(setting, dice);
+    let fault = if dice.below(2) == 0 {
+        let size = dice.scale(1, 100_000_000) as i64;
+        Fault::WallStep { peer, ms: if dice.below(2) == 0 { size } else { -size } }
+    } else {
+        Fault::FreezeClock { peer, ms: dice.scale(setting.tick / 2, setting.tick * 12) }
+    };
+    vec![Planned { when: moments::some(setting, dice, from, 10), fault }]
+}
+
+/// In a tenth of the seeds, frail peers lose or damage what they stored.
+///
+/// Such a seed has no other faults. What a disk loses without a trace (the newest log, a write
+/// that went elsewhere, a flipped bit that looks like a torn tail) takes an acknowledgement back,
+/// and an election without one more holder would then lose a committed transaction: no protocol
+/// survives that. As long as the others stay up and hear each other, they elect among themselves.
+fn rot(setting: &Setting<'_>, frail: &mut Vec<PeerId>) -> Option<Vec<Planned>> {
+    let mut dice = setting.dice("rot");
+    let most = u64::from(setting.voters - 1) / 2;
+    // A scenario that names its frail peers, or asks for nothing else, means every seed.
+    let asked = !frail.is_empty() || !FAMILIES.iter().any(|(name, _)| setting.allows(name));
+    let chosen = dice.below(100) < 11 || asked;
+    if !setting.allows("rot") || !chosen || most == 0 {
+        return None;
+    }
+    if frail.is_empty() {
+        let mut peers = setting.peers();
+        dice.shuffle(&mut peers);
+        peers.truncate(dice.between(1, most) as usize);
+        peers.sort_unstable();
+        *frail = peers;
+    }
+    let mut faults = Vec::new();
+    for _ in 0..dice.between(1, 4) {
+        let from = start(setting, &mut dice);
+        let peer = Target::Peer(*dice.pick(frail));
+        // Longer than an election, so that it comes back to a leader.
+        let down = setting.election_ms() * 3 + dice.scale(1, setting.tick * 8);
+        let file = (*dice.pick(&["log", "snapshot", "epoch"])).to_string();
+        let when = When::At(from);
+        let damage = match dice.below(5) {
+            0 => {
+                faults.push(Planned { when, fault: Fault::Wipe { peer, down } });
+                continue;
+            }
+            1 | 2 => Fault::Rot { peer: peer.clone(), file },
+            3 => Fault::LoseFile { peer: peer.clone(), file, empty: dice.below(2) == 0 },
+            _ => Fault::Misdirect { peer: peer.clone() },
+        };
+        faults.push(Planned { when, fault: damage });
+        let when = When::Then(dice.scale(1, setting.tick * 4));
+        faults.push(Planned { when, fault: Fault::Crash { peer, down: Some(down) } });
+    }
+    Some(faults)
+}

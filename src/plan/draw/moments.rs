@@ -1,0 +1,98 @@
+//! Moments worth a fault: right after a promise, an epoch, a write, before anyone else knows.
+
+use crate::base::{Dice, Draw};
+
+use super::super::{Pattern, Target, When};
+use super::Setting;
+
+/// Frames between peers, as the protocol tags them; rare ones first.
+const RARE_FRAMES: [&str; 12] = [
+    "NOTIFICATION",
+    "FOLLOWERINFO",
+    "LEADERINFO",
+    "ACKEPOCH",
+    "DIFF",
+    "TRUNC",
+    "SNAP",
+    "NEWLEADER",
+    "UPTODATE",
+    "REVALIDATE",
+    "SYNC",
+    "PING",
+];
+
+/// Frames of which a run has many.
+const FRAMES: [&str; 4] = ["PROPOSAL", "ACK", "COMMIT", "REQUEST"];
+
+/// Notes of steps that a peer takes once per epoch or less.
+const RARE_NOTES: [&str; 18] = [
+    "recovered",
+    "looking",
+    "following",
+    "leading",
+    "epoch_proposed",
+    "epoch_accepted",
+    "epoch_current",
+    "leader_syncing",
+    "established",
+    "sync_diff",
+    "sync_snap",
+    "new_leader_accepted",
+    "up_to_date",
+    "truncated",
+    "replaced",
+    "snapshot_taken",
+    "abdicated",
+    "session_expired",
+];
+
+/// Notes of which a run has many.
+const NOTES: [&str; 5] = ["proposed", "logged", "durable", "committed", "delivered"];
+
+/// What is written.
+const WRITES: [&str; 3] = ["log", "snapshot", "epoch"];
+
+/// A moment from `from` ms on.
+pub fn any(dice: &mut Dice, from: u64) -> When {
+    let name = |names: &[&str], dice: &mut Dice| (*dice.pick(names)).to_string();
+    let (on, many) = match dice.weighted(&[18, 12, 8, 14, 10, 14, 24]) {
+        0 => (Pattern::Send(name(&RARE_FRAMES, dice)), false),
+        1 => (Pattern::Send(name(&FRAMES, dice)), true),
+        2 => (Pattern::Receive(name(&RARE_FRAMES, dice)), false),
+        3 => (Pattern::Effect, true),
+        4 => (Pattern::Write(name(&WRITES, dice)), true),
+        5 => (Pattern::Note(name(&NOTES, dice)), true),
+        _ => (Pattern::Note(name(&RARE_NOTES, dice)), false),
+    };
+    let on = if dice.below(12) == 0 {
+        Pattern::Sync((*dice.pick(&["log", "snap"])).to_string())
+    } else {
+        on
+    };
+    let by = match dice.below(6) {
+        0 => Some(Target::Leader),
+        1 => Some(Target::Follower(dice.below(2) as u8)),
+        _ => None,
+    };
+    let nth = dice.scale(1, if many { 40 } else { 4 }) as u32;
+    When::Moment { on, by, nth, from, after_us: after(dice) }
+}
+
+/// The moment of a note.
+pub fn note(kind: &str, by: Option<Target>, nth: u64, from: u64) -> When {
+    When::Moment { on: Pattern::Note(kind.to_string()), by, nth: nth as u32, from, after_us: 0 }
+}
+
+/// Mostly at once.
+fn after(dice: &mut Dice) -> u64 {
+    if dice.below(5) < 3 { 0 } else { dice.scale(1, 20_000) }
+}
+
+/// At a time, or at a moment after it.
+pub fn some(setting: &Setting<'_>, dice: &mut Dice, from: u64, moments_percent: u64) -> When {
+    if dice.below(100) < moments_percent {
+        any(dice, from.min(setting.calm_at.saturating_sub(1)))
+    } else {
+        When::At(from)
+    }
+}

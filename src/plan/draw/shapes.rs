@@ -1,0 +1,215 @@
+//! Shapes of trouble: crashes, partitions, holds and pauses in the order that history's bugs
+//! needed them. Uniform crashes hardly ever do what these do on purpose.
+
+use crate::base::{Dice, Draw, PeerId};
+
+use super::super::{Fault, Planned, Split, Target, When};
+use super::faults::{Style, length, target};
+use super::{Setting, moments};
+
+fn crash_of(when: When, peer: Target, down: u64) -> Planned {
+    Planned { when, fault: Fault::Crash { peer, down: Some(down) } }
+}
+
+/// A short time down: long enough to be missed, or not.
+fn blink(setting: &Setting<'_>, dice: &mut Dice) -> u64 {
+    dice.scale(1, setting.tick * 2)
+}
+
+/// Crashes, in one of the shapes.
+pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    match dice.weighted(&[14, 24, 16, 10, 10, 16, 14, 6]) {
+        0 => {
+            let peer = target(setting, dice);
+            let down = if dice.below(10) == 0 { None } else { Some(length(setting, style, dice)) };
+            let when = moments::some(setting, dice, from, 0);
+            vec![Planned { when, fault: Fault::Crash { peer, down } }]
+        }
+        1 => at_a_moment(setting, style, dice, from),
+        2 => shorter_first(setting, dice, from),
+        3 => {
+            let down = (0..setting.voters).map(|_| blink(setting, dice)).collect();
+            let when = moments::some(setting, dice, from, 70);
+            vec![Planned { when, fault: Fault::CrashAll { down } }]
+        }
+        4 => leaders_in_a_row(setting, dice, from),
+        5 => lone_log(setting, dice, from),
+        6 => {
+            // A follower misses a third of the run: it comes back to SNAP or a DIFF from disk.
+            let down = dice.between(setting.calm_at / 8, setting.calm_at / 3);
+            let peer = Target::Follower(dice.below(u64::from(setting.voters)) as u8);
+            vec![crash_of(When::At(from), peer, down)]
+        }
+        _ => {
+            let down = blink(setting, dice) + setting.tick;
+            let gap = down + setting.election_ms() + setting.tick;
+            let when = |nth: u8| if nth == 1 { When::At(from) } else { When::Then(gap) };
+            let peers = 1..=setting.voters.min(3);
+            peers.map(|nth| crash_of(when(nth), Target::Peer(PeerId(nth)), down)).collect()
+        }
+    }
+}
+
+/// Whoever does something crashes right after it, and perhaps the other end as well.
+fn at_a_moment(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let when = moments::any(dice, from);
+    let down = if dice.below(2) == 0 { blink(setting, dice) } else { length(setting, style, dice) };
+    let mut faults = vec![crash_of(when, Target::Same, down)];
+    if dice.below(3) == 0 {
+        let gap = dice.scale(1, setting.tick);
+        let peer = dice.pick(&[Target::Leader, Target::Longest, Target::Other]).clone();
+        faults.push(crash_of(When::Then(gap), peer, length(setting, style, dice)));
+    }
+    faults
+}
+
+/// A follower crashes as it joins, then the leader, and the shorter log restarts first.
+fn shorter_first(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let notes = [
+        "epoch_accepted",
+        "epoch_current",
+        "new_leader_accepted",
+        "up_to_date",
+        "logged",
+        "durable",
+    ];
+    let nth = dice.scale(1, 6);
+    let joins = moments::note(dice.pick::<&str>(&notes), None, nth, from);
+    let short = blink(setting, dice);
+    let long = setting.election_ms() * 2 + dice.scale(1, setting.tick * 8);
+    let gap = dice.scale(1, setting.tick);
+    let mut faults =
+        vec![crash_of(joins, Target::Same, short), crash_of(When::Then(gap), Target::Leader, long)];
+    if dice.below(2) == 0 {
+        // Then the one that knows most goes too, once the short one is back.
+        let gap = short + dice.scale(1, setting.tick * 2);
+        faults.push(crash_of(When::Then(gap), Target::Longest, long * 2));
+    }
+    faults
+}
+
+/// Each leader crashes as soon as it is one.
+fn leaders_in_a_row(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let notes = ["leading", "epoch_proposed", "leader_syncing", "established", "proposed"];
+    let mut faults = vec![crash_of(When::At(from), Target::Leader, blink(setting, dice))];
+    let mut from = from;
+    for _ in 0..dice.between(1, 3) {
+        from = (from + dice.scale(1, setting.tick)).min(setting.calm_at - 1);
+        let when = moments::note(dice.pick::<&str>(&notes), None, 1, from);
+        let down = blink(setting, dice) + dice.below(2) * setting.tick * 4;
+        faults.push(crash_of(when, Target::Same, down));
+        from = (from + setting.election_ms()).min(setting.calm_at - 1);
+    }
+    faults
+}
+
+/// A leader logs what nobody else gets, dies or is deposed, and comes back after the others have
+/// moved on: its tail must be cut (TRUNC).
+fn lone_log(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let alone = setting.tick * setting.sync_limit + dice.scale(1, setting.tick * 4);
+    let isolate = Fault::Partition {
+        split: Split::Isolate(Target::Leader),
+        one_way: dice.below(2) == 0,
+        clients: false,
+        reset: false,
+        ms: Some(alone + setting.election_ms() * 2),
+    };
+    let mut faults = vec![Planned { when: When::At(from), fault: isolate }];
+    if dice.below(3) > 0 {
+        let gap = dice.scale(setting.tick / 4 + 1, alone);
+        let down = setting.election_ms() * 3 + dice.scale(1, setting.tick * 8);
+        faults.push(crash_of(When::Then(gap), Target::Same, down));
+        if dice.below(3) == 0 {
+            // Twice down before it hears of the others: what it replays must not stick.
+            let again = down + dice.scale(1, setting.tick / 2 + 1);
+            faults.push(crash_of(When::Then(again), Target::Same, blink(setting, dice)));
+        }
+    }
+    faults
+}
+
+/// A partition, or a few in a row.
+pub fn partition(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let mut faults = Vec::new();
+    let mut when = moments::some(setting, dice, from, 35);
+    let rounds = if style.long { 1 } else { dice.between(1, 3) };
+    for _ in 0..rounds {
+        let ms = match dice.below(10) {
+            0 => None,
+            1..=4 => Some(setting.tick * (setting.sync_limit + dice.between(1, 8))),
+            _ => Some(length(setting, style, dice)),
+        };
+        let fault = Fault::Partition {
+            split: split(setting, dice),
+            one_way: dice.below(4) == 0,
+            clients: dice.below(2) == 0,
+            reset: dice.below(3) == 0,
+            ms,
+        };
+        faults.push(Planned { when, fault });
+        when = When::Then(ms.unwrap_or(setting.tick * 4) + dice.scale(1, setting.tick * 2));
+    }
+    faults
+}
+
+/// How the network is cut. A ring of three cuts nothing, so the large ensembles make up for it.
+fn split(setting: &Setting<'_>, dice: &mut Dice) -> Split {
+    let ring = if setting.voters > 3 { 40 } else { 0 };
+    match dice.weighted(&[16, 16, 12, ring, 16, 16]) {
+        0 => Split::Isolate(target(setting, dice)),
+        1 => Split::LeaderInMinority,
+        2 => {
+            let mut side = setting.peers();
+            dice.shuffle(&mut side);
+            side.truncate(dice.between(1, u64::from(setting.voters - 1)) as usize);
+            side.sort_unstable();
+            Split::Sides(side)
+        }
+        3 => Split::Ring,
+        4 => Split::Bridge(target(setting, dice)),
+        _ => {
+            let one = setting.peer(dice);
+            let step = dice.between(1, u64::from(setting.voters - 1)) as u8;
+            let other = PeerId((one.0 - 1 + step) % setting.voters + 1);
+            match dice.below(2) {
+                0 => Split::Pair(Target::Leader, Target::Follower(one.0)),
+                _ => Split::Pair(Target::Peer(one), Target::Peer(other)),
+            }
+        }
+    }
+}
+
+/// Streams that are late, and links that break.
+pub fn hold(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let mut faults = Vec::new();
+    let mut when = moments::some(setting, dice, from, 50);
+    for _ in 0..dice.between(1, 4) {
+        let follower = Target::Follower(dice.below(u64::from(setting.voters)) as u8);
+        let (a, b) = match dice.below(3) {
+            0 => (Target::Leader, follower),
+            1 => (follower, Target::Leader),
+            _ => (target(setting, dice), target(setting, dice)),
+        };
+        let fault = if dice.below(4) == 0 {
+            Fault::Reset { a, b }
+        } else {
+            let channel = match dice.below(3) {
+                0 => None,
+                1 => Some("election".to_string()),
+                _ => Some("quorum".to_string()),
+            };
+            Fault::Hold { from: a, to: b, channel, ms: length(setting, style, dice) }
+        };
+        faults.push(Planned { when, fault });
+        when = When::Then(dice.below(2) * dice.scale(1, setting.tick));
+    }
+    faults
+}
+
+/// A peer stands still for longer than others wait for it, and wakes up believing that it leads.
+pub fn pause(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let peer = target(setting, dice);
+    let most = (setting.tick * 20).min(setting.calm_at / 3);
+    let fault = Fault::Pause { peer, ms: dice.scale(setting.tick, most.max(setting.tick + 1)) };
+    vec![Planned { when: moments::some(setting, dice, from, 40), fault }]
+}
