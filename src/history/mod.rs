@@ -4,6 +4,8 @@
 //! a [`History`] keeps what clients did.
 
 pub mod coverage;
+pub mod jsonl;
+pub mod words;
 
 pub use coverage::{Counts, Coverage, Totals};
 
