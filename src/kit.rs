@@ -16,7 +16,7 @@ use crate::peer;
 use crate::plan::{Driver, Plan};
 use crate::process::{Boot, Image, Process, Refused};
 use crate::verdict::{self, Oracle};
-use crate::world::{Cast, Start};
+use crate::world::{BootPeer, Cast};
 use crate::znode::tree::Tree;
 
 /// Makes an oracle for one run.
@@ -76,7 +76,7 @@ impl Kit {
     pub fn standard() -> Kit {
         let zab = Protocol { boot: boot_zab, image: first_image, oracles: zab_oracles };
         let mut kit = Kit::default().protocol("zab", zab);
-        for (name, program) in client::programs::ALL {
+        for (name, program) in client::programs::PROGRAMS {
             kit = kit.program(name, program);
         }
         for bug in bugs::ALL {
@@ -152,7 +152,7 @@ impl Kit {
         let programs = programs.collect::<Result<Vec<_>, UnknownName>>()?;
         let image = (protocol.image)(plan);
         let images = (1..=plan.voters).map(|id| (crate::base::PeerId(id), image.clone())).collect();
-        let boot: Start = Arc::new(move |boot| (protocol.boot)(boot, &rules));
+        let boot: Arc<BootPeer> = Arc::new(move |boot| (protocol.boot)(boot, &rules));
         Ok(Cast { boot, images, programs })
     }
 

@@ -2,6 +2,7 @@
 
 pub mod programs;
 pub mod session;
+mod watching;
 
 use crate::base::{Key, SessionId, Time, Zxid};
 use crate::znode::op::{ErrorCode, Op, Reply};

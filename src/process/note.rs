@@ -272,6 +272,11 @@ pub enum Note {
 }
 
 impl Note {
+    /// What was planted under this name answered differently from the right rule.
+    pub fn hit(name: &'static str) -> Note {
+        Note::Hit { bug: name }
+    }
+
     /// The note's kind as a stable word, for coverage tables and moments.
     pub fn kind(&self) -> &'static str {
         match self {

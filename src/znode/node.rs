@@ -177,8 +177,10 @@ pub(super) struct Walk<'a> {
     /// The path of the last node; empty for the root.
     path: String,
     /// Per level: how much of `path` is the parent's, and the siblings still to come.
-    levels: Vec<(usize, btree_map::Range<'a, Arc<str>, Arc<Node>>)>,
+    levels: Vec<(usize, Siblings<'a>)>,
 }
+
+type Siblings<'a> = btree_map::Range<'a, Arc<str>, Arc<Node>>;
 
 impl<'a> Walk<'a> {
     /// All nodes from `root` down.

@@ -1,23 +1,508 @@
-//! (being written)
-#![allow(missing_docs, unused_variables)]
-pub mod rules;
-use crate::base::*;
-use crate::broadcast::*;
-use crate::process::*;
-#[derive(Clone)]
-pub struct Zab;
-impl Zab {
-    pub fn boot(_b: &Boot, _r: rules::Rules) -> Result<Zab, Refused> {
-        todo!()
+//! Zab with fast leader election (spec section 6), without IO.
+//!
+//! ```text
+//!  LOOKING --elected--> LEADING:   Discovery -> Synchronization -> Broadcast
+//!     ^  \--elected--> FOLLOWING:  Discovery -> Synchronization -> Broadcast
+//!     |                     |
+//!     +--- log drained, service brought up to the log ---+
+//! ```
+//!
+//! Three tasks share the state and are events of their own, so that a runner may put anything
+//! between them: messages (`election`, `leader`, `learner`), the log (`log_task`), the service
+//! (`apply_task`, `snapshot_task`). What an election and a synchronisation see is always the log:
+//! while LOOKING nobody votes before every write in flight has ended.
+//!
+//! Invariants: epoch(last logged) <= currentEpoch <= acceptedEpoch on disk; an ACK leaves only
+//! after what it acknowledges is durable; the service holds a prefix of the log, and all of it
+//! while voting.
+
+mod apply_task;
+mod election;
+mod history;
+mod leader;
+mod learner;
+mod log_task;
+mod mesh;
+mod newleader;
+mod proposals;
+mod rebuild;
+mod rules;
+mod snapshot_task;
+mod sync;
+mod wire;
+
+use std::collections::BTreeMap;
+
+use crate::base::{Config, Duration, Epoch, Key, LinkId, PeerId, Ticket, Zxid};
+use crate::disk::{self, Entry};
+use crate::jute::quorum::QuorumPacket;
+use crate::process::{
+    Boot, Channel, DiskError, DiskResult, Effects, Event, Note, Now, Phase, Probe, Refused, Role,
+    Spec, Timer,
+};
+
+use super::{Broadcast, StateMachine};
+
+pub use rules::{AckWhen, Ballot, EpochAnswer, OnLeave, Register, Rules, Step};
+pub use sync::{Choice, SyncInput};
+
+pub(crate) use rules::decide;
+
+use election::Election;
+use history::History;
+use leader::Leader;
+use learner::Learner;
+use log_task::LogTask;
+use mesh::Mesh;
+use rebuild::Rebuild;
+use snapshot_task::SnapshotTask;
+
+/// The knobs that Zab reads, in units it uses.
+#[derive(Clone, Copy, Debug)]
+struct Knobs {
+    tick: Duration,
+    init: Duration,
+    sync: Duration,
+    commit_log_count: usize,
+    snap_count: u64,
+    snap_size_percent: u64,
+    snap_retain: usize,
+    poll: Duration,
+    poll_max: Duration,
+    finalize: Duration,
+    dial_retry: Duration,
+    apply_batch: u64,
+    snap_chunk: usize,
+}
+
+impl Knobs {
+    fn of(spec: &Spec) -> Knobs {
+        let tick = Duration::from_ms(spec.knob("tick_ms", 2000).max(2));
+        Knobs {
+            tick,
+            init: tick.times(spec.knob("init_limit", 10).max(1)),
+            sync: tick.times(spec.knob("sync_limit", 5).max(1)),
+            commit_log_count: spec.knob("commit_log_count", 500) as usize,
+            snap_count: spec.knob("snap_count", 100_000).max(2),
+            snap_size_percent: spec.knob("snap_size_percent", 33),
+            snap_retain: spec.knob("snap_retain", 3).max(1) as usize,
+            poll: Duration::from_ms(spec.knob("election_poll_ms", 200).max(1)),
+            poll_max: Duration::from_ms(spec.knob("election_poll_max_ms", 60_000).max(1)),
+            finalize: Duration::from_ms(spec.knob("finalize_wait_ms", 200)),
+            dial_retry: Duration::from_ms(spec.knob("dial_retry_ms", 100).max(1)),
+            apply_batch: spec.knob("apply_batch", 8).max(1),
+            snap_chunk: spec.knob("snap_chunk", 4).max(1) as usize,
+        }
     }
 }
+
+/// What one handler works with, besides the peer itself.
+struct Cx<'a> {
+    now: Now,
+    app: &'a mut dyn StateMachine,
+    fx: &'a mut Effects,
+}
+
+/// What a disk operation in flight is for.
+#[derive(Clone, Debug)]
+enum Wait {
+    /// The log's repair at boot.
+    Repair,
+    /// Appends up to this zxid.
+    Log(Zxid),
+    /// acceptedEpoch.
+    Accepted(Epoch),
+    /// currentEpoch.
+    Current(Epoch),
+    /// A snapshot of the running service, whose content may reach the second zxid.
+    Snapshot(Zxid, Zxid),
+    /// The snapshot that SNAP brought.
+    Saved(Zxid),
+    /// The removal of the log that SNAP replaced.
+    Replaced(Zxid),
+    /// TRUNC's cut, or what must go before it can begin.
+    Cut { cut: Zxid, done: bool },
+    /// One file of all, to rebuild the service from.
+    Rebuild,
+    /// One log file, to synchronise this learner on this link.
+    LogFile(PeerId, LinkId),
+}
+
+/// What this peer is at the moment.
+#[derive(Clone, Debug)]
+enum Station {
+    /// Electing, once `ready`: before that, writes in flight must end.
+    Looking { ready: bool },
+    /// Leading, in any phase.
+    Leading(Leader),
+    /// Following or observing, in any phase.
+    Learning(Learner),
+}
+
+/// The protocol's whole state for one peer.
+#[derive(Clone, Debug)]
+pub struct Zab {
+    me: PeerId,
+    config: Config,
+    knobs: Knobs,
+    rules: Rules,
+    entropy: Key,
+    /// acceptedEpoch: promised, and durable unless `promise` is in flight.
+    accepted: Epoch,
+    promise: Option<Ticket>,
+    /// currentEpoch, durable.
+    current: Epoch,
+    may_vote: bool,
+    /// The next synchronisation must be a SNAP: the log cannot be cut where a leader wants it.
+    want_snap: bool,
+    /// What boot found, until `start` hands it to the service.
+    found: Option<Box<disk::Recovered>>,
+    mesh: Mesh,
+    election: Election,
+    station: Station,
+    history: History,
+    log: LogTask,
+    snapshot: SnapshotTask,
+    /// Links of the quorum channel.
+    links: BTreeMap<LinkId, PeerId>,
+    waits: BTreeMap<Ticket, Wait>,
+    rebuild: Option<Rebuild>,
+    halted: bool,
+}
+
+impl Zab {
+    /// Recovers from the boot image. Nothing is asked for before `start`.
+    ///
+    /// # Errors
+    /// If the files are damaged, or promise what their log contradicts.
+    pub fn boot(boot: &Boot, rules: Rules) -> Result<Zab, Refused> {
+        let mut found = disk::recover(&boot.image)?;
+        let spec = &boot.spec;
+        found.log.configure(spec.knob("prealloc", 4096), spec.knob("log_roll", 100_000));
+        let knobs = Knobs::of(spec);
+        Ok(Zab {
+            me: spec.id,
+            config: spec.config.clone(),
+            knobs,
+            rules,
+            entropy: boot.entropy.named("zab"),
+            accepted: found.accepted,
+            promise: None,
+            current: found.current,
+            may_vote: found.may_vote,
+            want_snap: false,
+            mesh: Mesh::new(spec.id, &spec.config),
+            election: Election::new(&spec.config, knobs.poll),
+            station: Station::Looking { ready: false },
+            history: History::new(knobs.commit_log_count),
+            log: LogTask::new(found.log.clone()),
+            snapshot: SnapshotTask::default(),
+            links: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            rebuild: None,
+            halted: false,
+            found: Some(Box::new(found)),
+        })
+    }
+
+    /// Whether this peer's vote counts.
+    fn votes(&self) -> bool {
+        self.may_vote && self.config.is_voter(self.me)
+    }
+
+    fn role(&self) -> Role {
+        match &self.station {
+            Station::Looking { .. } => Role::Looking,
+            Station::Leading(_) => Role::Leading,
+            Station::Learning(learner) if learner.voting => Role::Following,
+            Station::Learning(_) => Role::Observing,
+        }
+    }
+
+    /// Stops for good: what is on disk is no longer known.
+    fn halt(&mut self, reason: String, fx: &mut Effects) {
+        self.halted = true;
+        fx.halt(reason);
+    }
+
+    /// The last zxid to vote with and to report.
+    fn last_zxid(&self, fx: &mut Effects) -> Zxid {
+        decide!(self, fx, last_zxid(self.log.last(), self.history.applied))
+    }
+
+    /// Promises an epoch: nothing that depends on it may leave before its ticket is done.
+    fn promise(&mut self, epoch: Epoch, fx: &mut Effects) {
+        assert!(epoch > self.accepted, "an epoch is promised once");
+        self.accepted = epoch;
+        let ticket = self.log.log.write_accepted(epoch, fx);
+        self.promise = Some(ticket);
+        self.waits.insert(ticket, Wait::Accepted(epoch));
+    }
+
+    /// Sends on a link, once the promise in flight is durable.
+    fn send_promised(
+        &self,
+        link: LinkId,
+        tag: crate::process::Tag,
+        bytes: Vec<u8>,
+        fx: &mut Effects,
+    ) {
+        match self.promise {
+            Some(ticket) if decide!(self, fx, promise_first()) => {
+                fx.send_after(ticket, link, tag, bytes);
+            }
+            Some(_) | None => fx.send(link, tag, bytes),
+        }
+    }
+
+    /// Leaves a role: links closed, clients gone, log drained; then elects (spec 6.10).
+    fn leave(&mut self, note: Note, cx: &mut Cx<'_>) {
+        let served = match &self.station {
+            Station::Looking { .. } => return,
+            Station::Leading(leader) => leader.phase == Phase::Broadcast,
+            Station::Learning(learner) => learner.serving(),
+        };
+        cx.fx.note(note);
+        for link in std::mem::take(&mut self.links).into_keys() {
+            cx.fx.hang_up(link);
+        }
+        self.abandon_snapshot(cx.fx);
+        self.finish_partial(cx);
+        if served {
+            cx.app.retire(cx.now, cx.fx);
+        }
+        match decide!(self, cx.fx, on_leave()) {
+            OnLeave::Drain => self.append_queue(cx.fx),
+            OnLeave::Leave => {}
+        }
+        self.station = Station::Looking { ready: false };
+        let (leader, round) = (self.me, self.election.round as u64);
+        cx.fx.note(Note::BecameRole { role: Role::Looking, leader, round });
+        cx.fx.cancel_timer(Timer("zab.tick", 0));
+        cx.fx.cancel_timer(Timer("zab.join", 0));
+        if self.history.unsaved && !self.saving() && !decide!(self, cx.fx, keep_partial_snap()) {
+            self.start_rebuild(cx.fx);
+        }
+        self.settle(cx);
+    }
+
+    /// Elects once nothing is in flight: the log is final, and the service is brought up to it.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
+        let Station::Looking { ready: false } = self.station else { return };
+        if self.halted || !self.waits.is_empty() || self.rebuild.is_some() {
+            return;
+        }
+        if self.history.unsaved && !decide!(self, cx.fx, keep_partial_snap()) {
+            return self.start_rebuild(cx.fx);
+        }
+        if decide!(self, cx.fx, fast_forward()) {
+            self.fast_forward(cx);
+        } else {
+            self.history.forget_tail();
+        }
+        if self.halted {
+            return;
+        }
+        self.station = Station::Looking { ready: true };
+        self.begin_election(cx);
+    }
+
+    fn on_disk(&mut self, ticket: Ticket, result: DiskResult, cx: &mut Cx<'_>) {
+        // Guard: other tickets are syncs within a sequence of the disk's. They bring no news, but
+        // one that fails is as fatal as any.
+        let Some(wait) = self.waits.remove(&ticket) else {
+            if let DiskResult::Failed(error) = result {
+                self.on_disk_failure(None, error, cx.fx);
+            }
+            return;
+        };
+        let bytes = match (result, &wait) {
+            (DiskResult::Done, _) => Vec::new(),
+            (DiskResult::Bytes(bytes), _) => bytes,
+            // A purge may have overtaken the read: the learner gets a snapshot instead.
+            (DiskResult::Failed(DiskError::Missing), Wait::LogFile(learner, link)) => {
+                return self.log_file_missing(*learner, *link, cx);
+            }
+            (DiskResult::Failed(error), wait) => {
+                return self.on_disk_failure(Some(wait.clone()), error, cx.fx);
+            }
+        };
+        match wait {
+            Wait::Repair => {}
+            Wait::Log(last) => self.on_log_durable(last, cx),
+            Wait::Accepted(epoch) => self.on_promised(ticket, epoch, cx),
+            Wait::Current(epoch) => self.on_current(ticket, epoch, cx),
+            Wait::Snapshot(zxid, reach) => self.on_snapshot_durable(zxid, reach, cx),
+            Wait::Saved(zxid) => self.on_saved(zxid, cx),
+            Wait::Replaced(zxid) => self.on_replaced(ticket, zxid, cx),
+            Wait::Cut { cut, done } => self.on_cut(cut, done, cx),
+            Wait::Rebuild => self.on_rebuild_file(ticket, bytes, cx),
+            Wait::LogFile(learner, link) => self.on_log_file(learner, link, ticket, bytes, cx),
+        }
+        self.settle(cx);
+    }
+
+    /// A failed sync leaves the bytes in an unknown state: it is not retried (spec 9, case 94).
+    fn on_disk_failure(&mut self, wait: Option<Wait>, error: DiskError, fx: &mut Effects) {
+        let log = matches!(wait, None | Some(Wait::Log(_)));
+        if !log || decide!(self, fx, log_failure_stops()) {
+            self.halt(format!("disk failed with {error:?} during {wait:?}"), fx);
+        }
+    }
+
+    fn on_promised(&mut self, ticket: Ticket, epoch: Epoch, cx: &mut Cx<'_>) {
+        if self.promise == Some(ticket) {
+            self.promise = None;
+        }
+        cx.fx.note(Note::EpochAccepted { epoch });
+        self.leader_promised(cx);
+    }
+
+    fn on_current(&mut self, ticket: Ticket, epoch: Epoch, cx: &mut Cx<'_>) {
+        self.current = self.current.max(epoch);
+        cx.fx.note(Note::EpochCurrent { epoch });
+        match &self.station {
+            Station::Looking { .. } => {}
+            Station::Leading(_) => self.enter_synchronization(epoch, cx),
+            Station::Learning(_) => self.continue_steps(ticket, cx),
+        }
+    }
+
+    fn on_link_up(&mut self, link: LinkId, peer: PeerId, dialed: bool, cx: &mut Cx<'_>) {
+        match &self.station {
+            Station::Learning(learner) if dialed && learner.awaits_link(peer) => {
+                self.links.insert(link, peer);
+                self.introduce(link, cx);
+            }
+            Station::Leading(_) if !dialed => {
+                self.links.insert(link, peer);
+                self.learner_connected(link, peer, cx);
+            }
+            // Nobody listens here now: as good as refused.
+            Station::Looking { .. } | Station::Leading(_) | Station::Learning(_) => {
+                cx.fx.hang_up(link);
+            }
+        }
+    }
+
+    fn on_received(&mut self, link: LinkId, bytes: Vec<u8>, cx: &mut Cx<'_>) {
+        if let Some(peer) = self.mesh.peer_of(link) {
+            return self.on_notification(peer, link, &bytes, cx);
+        }
+        let Some(peer) = self.links.get(&link).copied() else { return };
+        match &self.station {
+            Station::Looking { .. } => {}
+            Station::Leading(_) => self.on_learner_packet(peer, link, &bytes, cx),
+            Station::Learning(_) => self.on_leader_packet(bytes, cx),
+        }
+    }
+
+    fn on_link_down(&mut self, link: LinkId, cx: &mut Cx<'_>) {
+        if self.mesh_link_down(link, cx.fx) {
+            return;
+        }
+        let Some(peer) = self.links.remove(&link) else { return };
+        match &self.station {
+            Station::Looking { .. } => {}
+            Station::Leading(_) => self.learner_gone(peer, link, cx),
+            Station::Learning(_) => self.leader_gone(cx),
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut Cx<'_>) {
+        match (timer.0, &self.station) {
+            ("zab.poll", Station::Looking { ready: true }) => self.on_poll(cx),
+            ("zab.finalize", Station::Looking { ready: true }) => self.on_finalize(cx),
+            ("zab.dial" | "zab.nudge", _) => self.mesh_retry(timer, cx.fx),
+            ("zab.tick", Station::Leading(_)) => self.on_leader_tick(cx),
+            ("zab.tick", Station::Learning(_)) => self.on_learner_tick(cx),
+            ("zab.join", Station::Learning(_)) => self.dial_leader(cx),
+            _ => {} // A timer of a role that was left.
+        }
+    }
+
+    fn dispatch(&mut self, event: Event, cx: &mut Cx<'_>) {
+        match event {
+            Event::LinkUp { link, peer, channel: Channel::Election, dialed } => {
+                self.mesh_link_up(link, peer, dialed, cx.fx);
+            }
+            Event::LinkUp { link, peer, channel: Channel::Quorum, dialed } => {
+                self.on_link_up(link, peer, dialed, cx);
+            }
+            Event::LinkDown { link, .. } => self.on_link_down(link, cx),
+            Event::DialFailed { peer, channel: Channel::Election, .. } => {
+                self.mesh_dial_failed(peer, cx.fx);
+            }
+            Event::DialFailed { peer, channel: Channel::Quorum, .. } => {
+                self.leader_dial_failed(peer, cx);
+            }
+            Event::Received { link, bytes } => self.on_received(link, bytes, cx),
+            Event::Disk { ticket, result } => self.on_disk(ticket, result, cx),
+            Event::Timer(timer) => self.on_timer(timer, cx),
+            Event::Work(work) => match work.0 {
+                "zab.log" => self.run_log(cx),
+                "zab.apply" => self.run_apply(cx),
+                "zab.snap" => self.run_snapshot(cx),
+                _ => {} // Not one of Zab's.
+            },
+            // A packet is one frame here, so nothing is paced; the rest is the service's.
+            Event::Drained { .. }
+            | Event::Accepted { .. }
+            | Event::ConnBytes { .. }
+            | Event::ConnDown { .. } => {}
+        }
+    }
+}
+
 impl Broadcast for Zab {
-    fn start(&mut self, now: Now, app: &mut dyn StateMachine, fx: &mut Effects) {}
-    fn step(&mut self, now: Now, event: Event, app: &mut dyn StateMachine, fx: &mut Effects) {}
-    fn propose(&mut self, now: Now, zxid: Zxid, record: Vec<u8>, fx: &mut Effects) {}
-    fn tell_leader(&mut self, packet: QuorumPacket, fx: &mut Effects) {}
-    fn tell_learner(&mut self, learner: PeerId, packet: QuorumPacket, fx: &mut Effects) {}
-    fn barrier(&mut self, now: Now, token: u64, app: &mut dyn StateMachine, fx: &mut Effects) {}
+    fn start(&mut self, now: Now, app: &mut dyn StateMachine, fx: &mut Effects) {
+        let cx = &mut Cx { now, app, fx };
+        let Some(found) = self.found.take() else { return };
+        cx.fx.note(Note::Recovered {
+            last: found.entries.last().map_or(self.log.last(), |entry| entry.zxid),
+            current: found.current,
+            accepted: found.accepted,
+        });
+        if found.torn {
+            cx.fx.note(Note::TornTail { after: self.log.last() });
+        }
+        if found.repaired {
+            cx.fx.note(Note::EpochRepaired { epoch: found.current });
+        }
+        self.repair_log(cx.fx);
+        self.restore(found.snapshot, found.entries, cx);
+        if self.halted {
+            return;
+        }
+        if decide!(self, cx.fx, snapshot_at_boot()) {
+            self.snapshot_whole(cx);
+        }
+        self.mesh_start(cx.fx);
+        self.settle(cx);
+    }
+
+    fn step(&mut self, now: Now, event: Event, app: &mut dyn StateMachine, fx: &mut Effects) {
+        if !self.halted {
+            self.dispatch(event, &mut Cx { now, app, fx });
+        }
+    }
+
+    fn propose(&mut self, now: Now, zxid: Zxid, record: Vec<u8>, fx: &mut Effects) {
+        self.propose_record(now, zxid, record, fx);
+    }
+
+    fn tell_leader(&mut self, packet: QuorumPacket, fx: &mut Effects) {
+        self.send_to_leader(&packet, fx);
+    }
+
+    fn tell_learner(&mut self, learner: PeerId, packet: QuorumPacket, fx: &mut Effects) {
+        self.send_to_learner(learner, &packet, fx);
+    }
+
+    fn barrier(&mut self, now: Now, token: u64, app: &mut dyn StateMachine, fx: &mut Effects) {
+        self.add_barrier(token, &mut Cx { now, app, fx });
+    }
+
     fn abdicate(
         &mut self,
         now: Now,
@@ -25,14 +510,61 @@ impl Broadcast for Zab {
         app: &mut dyn StateMachine,
         fx: &mut Effects,
     ) {
+        if let Station::Leading(_) = self.station {
+            self.leave(Note::Abdicated { why }, &mut Cx { now, app, fx });
+        }
     }
+
     fn probe(&self) -> Probe {
-        todo!()
+        let (phase, epoch, serving) = match &self.station {
+            Station::Looking { .. } => (Phase::Election, self.current, false),
+            Station::Leading(leader) => {
+                (leader.phase, self.current, leader.phase == Phase::Broadcast)
+            }
+            Station::Learning(learner) => (learner.phase(), self.current, learner.serving()),
+        };
+        Probe {
+            role: self.role(),
+            phase,
+            epoch,
+            accepted: self.accepted,
+            logged: self.log.last(),
+            committed: self.history.committed,
+            applied: self.history.applied,
+            tree: None,
+            serving,
+        }
     }
+
     fn fork(&self) -> Box<dyn Broadcast> {
-        todo!()
+        Box::new(self.clone())
     }
+
     fn describe(&self) -> Vec<(String, String)> {
-        todo!()
+        let mut lines: Vec<(String, String)> = Vec::new();
+        let mut line = |name: &str, value: String| lines.push((name.to_owned(), value));
+        line("role", format!("{:?}", self.role()));
+        line("accepted_epoch", self.accepted.to_string());
+        line("current_epoch", self.current.to_string());
+        line("round", self.election.round.to_string());
+        line("vote", format!("{:?}", self.election.ballot));
+        line("logged", self.log.last().to_string());
+        line("durable", self.log.durable.to_string());
+        line("committed", self.history.committed.to_string());
+        line("applied", self.history.applied.to_string());
+        line("not_applied", self.history.tail.len().to_string());
+        line("window", self.history.window.len().to_string());
+        line("disk_in_flight", format!("{:?}", self.waits));
+        match &self.station {
+            Station::Looking { ready } => line("ready_to_vote", ready.to_string()),
+            Station::Leading(leader) => leader.describe(&mut line),
+            Station::Learning(learner) => learner.describe(&mut line),
+        }
+        lines
     }
+}
+
+/// A shared entry out of a proposal's bytes.
+fn entry(zxid: Zxid, record: &[u8]) -> Entry {
+    Entry { zxid, record: std::sync::Arc::from(record) }
 }

@@ -7,6 +7,8 @@
 mod local;
 mod logs;
 mod order;
+#[cfg(test)]
+mod tests;
 
 pub use local::Local;
 pub use order::Order;

@@ -270,6 +270,12 @@ impl Model {
         events.get(events.partition_point(|(zxid, _)| *zxid <= view)).copied()
     }
 
+    /// Whether something of this kind, which fires a watch there, happened at `zxid`.
+    pub(crate) fn happened(&self, place: Place, zxid: Zxid, kind: i32) -> bool {
+        let entry = &self.entries[place as usize];
+        entry.data_events.contains(&(zxid, kind)) || entry.child_events.contains(&(zxid, kind))
+    }
+
     /// The node's mzxid and pzxid at `view`, if it is there: what setWatches compares (spec 1.12).
     pub(crate) fn change_zxids(&self, path: &str, view: Zxid) -> Option<(Zxid, Zxid)> {
         let node = self.look(path)?.at(view)?;

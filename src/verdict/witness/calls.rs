@@ -93,16 +93,17 @@ impl Calls {
         });
     }
 
-    /// The connection is gone. Its calls are reported lost by themselves.
-    pub(super) fn disconnected(&mut self, conn: ConnId) {
-        self.lines.remove(&conn);
+    /// The connection is gone; its calls are reported lost by themselves. Whose it was.
+    pub(super) fn disconnected(&mut self, conn: ConnId) -> SessionId {
+        self.lines.remove(&conn).map_or(SessionId(0), |line| line.session)
     }
 
-    /// A client is told that its session is dead: then it is (P7, C10).
+    /// A client is told that its session is dead: then it is (P7, C10), or a leader has given it
+    /// up and refuses renewals while its closeSession is on its way (spec 3.3).
     pub(super) fn expired(&mut self, session: SessionId, court: &mut Court<'_>) {
         let life = self.life(session);
         life.told = true;
-        let dead = life.closed.is_some() || !life.born;
+        let dead = life.closed.is_some() || life.marked || !life.born;
         court.hold(Property::SessionExpiry, dead, "told_too_early", || {
             format!("a client was told that session {session} is expired, but it is not closed")
         });

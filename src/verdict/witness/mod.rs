@@ -33,6 +33,7 @@ use tally::{Court, PROPERTIES, Property, Tally};
 use watches::Watches;
 
 use super::model::Model;
+use crate::znode::op::Op;
 
 /// The oracle. See the module.
 #[derive(Clone, Debug)]
@@ -100,16 +101,22 @@ impl Core {
             }
             Seen::Connecting { conn, session, last_zxid_seen, .. } => {
                 self.calls.connecting(*conn, *session, *last_zxid_seen);
+                self.watches.renewed(*conn, *session);
             }
             Seen::Connected { conn, session, fresh, .. } => {
                 self.calls.connected(*conn, *session, *fresh, court);
             }
             Seen::Disconnected { conn, .. } => {
-                self.calls.disconnected(*conn);
-                self.watches.forget(*conn);
+                let session = self.calls.disconnected(*conn);
+                self.watches.forget(*conn, session);
             }
             Seen::Expired { session, .. } => self.calls.expired(*session, court),
-            Seen::Called(call) => self.calls.called(call),
+            Seen::Called(call) => {
+                if let Op::SetWatches { .. } = call.op {
+                    self.watches.set_watches_shown();
+                }
+                self.calls.called(call);
+            }
             Seen::Returned { id, zxid, result } => self.returned(*id, *zxid, result, court),
             Seen::Lost { id } => self.calls.lost(*id),
             Seen::Watch { conn, kind, path, zxid, .. } => {

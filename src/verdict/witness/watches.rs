@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::{ConnId, Zxid};
+use crate::base::{ConnId, SessionId, Zxid};
 use crate::verdict::model::{Model, Place, Table, Trigger, event};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
@@ -25,6 +25,11 @@ struct Line {
     due: Vec<Due>,
     /// Events without a zxid: what setWatches caught up with, until it is answered.
     caught: Vec<(i32, String)>,
+    /// The session left watches on an earlier connection, and its library may have registered
+    /// them here again without our seeing it.
+    inherits: bool,
+    /// What was heard of inherited watches: each at most once.
+    inherited: BTreeSet<(Zxid, i32, Place)>,
 }
 
 impl Line {
@@ -42,12 +47,31 @@ pub(super) struct Watches {
     lines: BTreeMap<ConnId, Line>,
     /// Who waits for a path. May hold connections that are gone.
     armed: BTreeMap<(Place, Table), Vec<ConnId>>,
+    /// Sessions whose library remembers watches of a connection that is gone.
+    orphaned: BTreeSet<SessionId>,
+    /// The run shows setWatches as calls: then nothing is registered unseen.
+    shown: bool,
 }
 
 impl Watches {
+    /// A session presents itself again: its library may register old watches here.
+    pub(super) fn renewed(&mut self, conn: ConnId, session: SessionId) {
+        if self.orphaned.contains(&session) {
+            self.lines.entry(conn).or_default().inherits = true;
+        }
+    }
+
+    /// The run shows setWatches as calls.
+    pub(super) fn set_watches_shown(&mut self) {
+        self.shown = true;
+    }
+
     /// The connection is gone, and its watches (C13).
-    pub(super) fn forget(&mut self, conn: ConnId) {
-        self.lines.remove(&conn);
+    pub(super) fn forget(&mut self, conn: ConnId, session: SessionId) {
+        let Some(line) = self.lines.remove(&conn) else { return };
+        if !line.armed.is_empty() || !line.due.is_empty() {
+            self.orphaned.insert(session);
+        }
     }
 
     /// What a committed transaction fires.
@@ -134,6 +158,14 @@ impl Watches {
         };
         let due = Due { zxid, kind, place };
         let found = line.due.iter().position(|other| *other == due);
+        if found.is_none() && line.inherits && !self.shown && model.happened(place, zxid, kind) {
+            // Registered again out of our sight: real, and once, is all that can be asked.
+            let first = line.inherited.insert((zxid, kind, place));
+            court.hold(Property::WatchSpurious, first, "twice", || {
+                format!("{conn} heard {} of `{path}` at {zxid} twice", name(kind))
+            });
+            return;
+        }
         court.hold(Property::WatchSpurious, found.is_some(), "unexpected", || {
             let waits = |table| if line.armed.contains(&(place, table)) { "yes" } else { "no" };
             format!(
@@ -212,9 +244,12 @@ impl Watches {
 
     /// Events without a zxid come from setWatches only: whatever else is answered first, they are
     /// out of place.
-    pub(super) fn nothing_caught(&self, conn: ConnId, court: &mut Court<'_>) {
-        let caught = self.lines.get(&conn).and_then(|line| line.caught.first());
-        if let Some((kind, path)) = caught {
+    pub(super) fn nothing_caught(&mut self, conn: ConnId, court: &mut Court<'_>) {
+        let Some(line) = self.lines.get_mut(&conn) else { return };
+        if line.inherits && !self.shown {
+            line.caught.clear();
+        }
+        if let Some((kind, path)) = line.caught.first() {
             let detail = format!(
                 "{conn} heard {} of `{path}` without a zxid, but no setWatches was next",
                 name(*kind)

@@ -125,7 +125,6 @@ fn preparing_ahead_decides_as_preparing_one_by_one() {
         for _ in 0..100 {
             let session = *dice.pick(&SESSIONS);
             let op = any_write(&mut dice);
-            // An unknown session that is created again is the only thing judged by the caller.
             let ahead_record = ahead.ask(session, Ok(op.clone()));
             while dice.chance(Ratio::new(1, 3)) && ahead.catch_up_one().is_some() {}
             let record = prompt.ask(session, Ok(op));
@@ -232,6 +231,13 @@ fn tolerant_replay_still_raises_the_parent() {
     };
     assert_eq!(tree.apply(&again).result, Err(ErrorCode::NodeExists));
     assert_eq!(tree.stat("/").map(|stat| stat.pzxid), Some(again.header.zxid));
+    let mut older = again.clone();
+    if let Txn::Create(txn) = &mut older.txn {
+        txn.parent_cversion -= 1;
+    }
+    let cversion = tree.stat("/").map(|stat| stat.cversion);
+    tree.apply(&older);
+    assert_eq!(tree.stat("/").map(|stat| stat.cversion), cversion, "never lowered");
     tree.apply(&gone);
     assert_eq!(tree.stat("/").map(|stat| stat.pzxid), Some(again.header.zxid), "only raised");
     let mut later = gone;

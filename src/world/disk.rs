@@ -1,0 +1,531 @@
+//! A peer's two devices in time: queues of operations, latencies, errors, hangs.
+//!
+//! Each device carries out its operations strictly in the order asked. Writes and changes of names
+//! take no time once it is their turn; a sync or a read takes as long as its law says, and what
+//! was asked after it waits. A sync covers the file that it names, and only that; a directory sync
+//! covers the names of its device.
+
+use std::collections::VecDeque;
+
+use crate::base::{Digest, Duration, Key, Ticket, Zxid};
+use crate::history::Seen;
+use crate::process::{Device, DiskError, DiskResult, Effect, Event, File, Image, Tag};
+
+use super::World;
+use super::device::Files;
+use super::machine::{Damage, Held};
+use super::nemesis::Sighting;
+use super::queue::What;
+
+/// See the module's page.
+#[derive(Clone)]
+pub(super) struct Disk {
+    drives: [Drive; 2],
+    /// Tickets given out and not yet answered, ascending.
+    open: Vec<Ticket>,
+    /// Tickets that failed: what was to follow them never does.
+    failed: Vec<Ticket>,
+    /// The largest zxid of a write that a sync has covered.
+    pub(super) durable: Zxid,
+}
+
+/// One device: its files, and what it is doing.
+#[derive(Clone)]
+struct Drive {
+    key: Key,
+    files: Files,
+    queue: VecDeque<Effect>,
+    /// The sync or read that is under way.
+    busy: Option<Effect>,
+    /// Counts what was begun: the end of an older operation is stale.
+    turn: u32,
+    begun: u64,
+    /// A write failed: the next sync says so.
+    error: Option<DiskError>,
+    faults: DriveFaults,
+}
+
+/// What injectors have done to a device; all of it is undone at calm.
+#[derive(Clone, Debug, Default)]
+struct DriveFaults {
+    hangs: u32,
+    /// The operation under way ended while the device hung.
+    stuck: bool,
+    extra: Duration,
+    write_eio: u32,
+    enospc: u32,
+    sync_eio: u32,
+    read_eio: u32,
+    misdirect: bool,
+}
+
+fn index(device: Device) -> usize {
+    match device {
+        Device::Log => 0,
+        Device::Snap => 1,
+    }
+}
+
+fn name_of(device: Device) -> &'static str {
+    match device {
+        Device::Log => "log",
+        Device::Snap => "snap",
+    }
+}
+
+/// Reads a device's name as plans spell it.
+pub(super) fn device_named(name: &str) -> Option<Device> {
+    [Device::Log, Device::Snap].into_iter().find(|device| name_of(*device) == name)
+}
+
+impl Disk {
+    /// Two empty devices.
+    pub(super) fn new(key: Key) -> Disk {
+        let drive = |device: Device| Drive {
+            key: key.named(name_of(device)),
+            files: Files::default(),
+            queue: VecDeque::new(),
+            busy: None,
+            turn: 0,
+            begun: 0,
+            error: None,
+            faults: DriveFaults::default(),
+        };
+        let drives = [drive(Device::Log), drive(Device::Snap)];
+        Disk { drives, open: Vec::new(), failed: Vec::new(), durable: Zxid::ZERO }
+    }
+
+    /// Holds exactly these files from now on, all durable.
+    pub(super) fn load(&mut self, image: &Image) {
+        for device in [Device::Log, Device::Snap] {
+            self.drives[index(device)].files.load(image, device);
+        }
+    }
+
+    /// What is durable.
+    pub(super) fn image(&self) -> Image {
+        let mut image = Image::default();
+        for device in [Device::Log, Device::Snap] {
+            self.drives[index(device)].files.save(&mut image, device);
+        }
+        image
+    }
+
+    /// Whether a ticket has been answered already: how; None if it has not.
+    pub(super) fn answered(&self, ticket: Ticket) -> Option<bool> {
+        if self.open.binary_search(&ticket).is_ok() {
+            return None;
+        }
+        Some(!self.failed.contains(&ticket))
+    }
+
+    /// Makes the next `count` operations fail; false if there is no such error.
+    pub(super) fn fail(&mut self, device: Device, error: &str, count: u32) -> bool {
+        let faults = &mut self.drives[index(device)].faults;
+        match error {
+            "write_eio" => faults.write_eio += count,
+            "enospc" => faults.enospc += count,
+            "sync_eio" => faults.sync_eio += count,
+            "read_eio" => faults.read_eio += count,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Sends the next write of the log astray.
+    pub(super) fn misdirect(&mut self) {
+        self.drives[index(Device::Log)].faults.misdirect = true;
+    }
+
+    /// Adds to the latency of syncs and reads.
+    pub(super) fn slow(&mut self, device: Device, extra: Duration) {
+        let faults = &mut self.drives[index(device)].faults;
+        faults.extra = faults.extra + extra;
+    }
+
+    /// Takes it away again.
+    pub(super) fn hasten(&mut self, device: Device, extra: Duration) {
+        let faults = &mut self.drives[index(device)].faults;
+        faults.extra = faults.extra - extra;
+    }
+
+    /// The device answers nothing until as many calls of `World::disk_wake`.
+    pub(super) fn hang(&mut self, device: Device) {
+        self.drives[index(device)].faults.hangs += 1;
+    }
+
+    /// Carries out damage to durable files while the peer is down; what happened, for people.
+    pub(super) fn damage(&mut self, damage: &Damage) -> Option<String> {
+        let (class, act) = match damage {
+            Damage::Wipe => {
+                self.load(&Image::default());
+                self.durable = Zxid::ZERO;
+                return Some("all files are gone".into());
+            }
+            Damage::Rot { file } => (file, None),
+            Damage::Lose { file, empty } => (file, Some(*empty)),
+        };
+        let device = if class == "log" { Device::Log } else { Device::Snap };
+        let files = &mut self.drives[index(device)].files;
+        let epoch = class == "epoch";
+        let names = files.names(|name| device == Device::Log || epoch == name.contains("Epoch"));
+        let name = names.last()?;
+        let file = File { device, name: name.clone() };
+        match act {
+            None => files.rot(name).then(|| format!("a bit of {file} flips")),
+            Some(empty) => {
+                files.lose(name, empty);
+                Some(format!("{file} is {}", if empty { "empty" } else { "gone" }))
+            }
+        }
+    }
+
+    fn drive(&mut self, device: Device) -> &mut Drive {
+        &mut self.drives[index(device)]
+    }
+}
+
+impl Drive {
+    /// Takes one of a budget of failures.
+    fn spend(budget: &mut u32) -> bool {
+        let any = *budget > 0;
+        *budget -= u32::from(any);
+        any
+    }
+
+    fn write_error(&mut self) -> Option<DiskError> {
+        if Drive::spend(&mut self.faults.write_eio) {
+            Some(DiskError::Io)
+        } else {
+            Drive::spend(&mut self.faults.enospc).then_some(DiskError::NoSpace)
+        }
+    }
+
+    /// Where a write that goes astray lands: another sector of the file, as its bytes decide.
+    fn astray(&self, offset: u64, bytes: &[u8], sector: u64) -> u64 {
+        let shift = 1 + Digest::of(bytes).0 % 4;
+        offset.checked_sub(shift * sector).unwrap_or(offset + shift * sector)
+    }
+}
+
+/// What came of an operation that takes no time.
+struct Carried {
+    kind: &'static str,
+    tag: Tag,
+    wrote: Option<File>,
+    failed: Option<DiskError>,
+    astray: Option<String>,
+}
+
+impl World {
+    /// Queues an operation of a peer, and carries out what can be at once.
+    pub(super) fn disk_ask(&mut self, peer: usize, device: Device, effect: Effect) {
+        let disk = &mut self.machines[peer].disk;
+        match &effect {
+            Effect::Read { ticket, .. }
+            | Effect::Fsync { ticket, .. }
+            | Effect::FsyncDir { ticket, .. } => disk.open.push(*ticket),
+            _ => {}
+        }
+        disk.drive(device).queue.push_back(effect);
+        self.disk_advance(peer, device);
+    }
+
+    /// Carries out operations until one takes time, or there are none.
+    pub(super) fn disk_advance(&mut self, peer: usize, device: Device) {
+        let life = self.machines[peer].life;
+        while self.machines[peer].life == life {
+            let drive = self.machines[peer].disk.drive(device);
+            if drive.busy.is_some() || drive.faults.hangs > 0 {
+                return;
+            }
+            let Some(effect) = drive.queue.pop_front() else { return };
+            match effect {
+                Effect::Read { .. } | Effect::Fsync { .. } | Effect::FsyncDir { .. } => {
+                    return self.disk_begin(peer, device, effect);
+                }
+                _ => self.disk_carry(peer, device, effect),
+            }
+        }
+    }
+
+    fn disk_begin(&mut self, peer: usize, device: Device, effect: Effect) {
+        let noise = &self.plan.disk;
+        let law = match (&effect, device) {
+            (Effect::Read { .. }, _) => noise.read,
+            (_, Device::Log) => noise.log_sync,
+            (_, Device::Snap) => noise.snap_sync,
+        };
+        let law = if self.calm { law.tame() } else { law };
+        let drive = self.machines[peer].disk.drive(device);
+        drive.turn += 1;
+        drive.begun += 1;
+        let delay = law.draw(&mut drive.key.with(drive.begun).stream()) + drive.faults.extra;
+        drive.busy = Some(effect);
+        let what = What::Disk { peer: peer as u8, device, turn: drive.turn };
+        self.queue.push(self.now + delay, what);
+    }
+
+    /// Carries out an operation that takes no time.
+    fn disk_carry(&mut self, peer: usize, device: Device, effect: Effect) {
+        let sector = self.plan.disk.sector.max(1);
+        let carried = self.machines[peer].disk.drive(device).carry(effect, sector);
+        self.fold_text(carried.kind, carried.tag.zxid.0);
+        let id = self.machines[peer].id;
+        if let Some(error) = carried.failed {
+            self.disk_failed(device, carried.kind, error);
+            return;
+        }
+        if let Some(what) = carried.astray {
+            self.machines[peer].damaged = true;
+            self.see(Seen::Fault { kind: "misdirect", peer: Some(id), what });
+        }
+        self.machines[peer].last_effect = (carried.kind, carried.tag.kind);
+        if let Some(file) = carried.wrote {
+            self.stats.writes += 1;
+            self.see(Seen::Wrote { peer: id, file, tag: carried.tag });
+            self.sighted(peer, None, Sighting::Write(carried.tag.kind));
+        }
+        self.sighted(peer, None, Sighting::Effect);
+    }
+
+    fn disk_failed(&mut self, device: Device, kind: &'static str, error: DiskError) {
+        let error = match error {
+            DiskError::Io => "eio",
+            DiskError::NoSpace => "enospc",
+            DiskError::Missing => "missing",
+        };
+        *self.stats.disk_errors.entry((name_of(device), kind, error)).or_default() += 1;
+    }
+
+    /// The operation under way ends. False if this is stale.
+    pub(super) fn disk_end(&mut self, peer: usize, device: Device, turn: u32) -> bool {
+        let drive = self.machines[peer].disk.drive(device);
+        if drive.turn != turn || drive.busy.is_none() {
+            return false;
+        }
+        if drive.faults.hangs > 0 {
+            drive.faults.stuck = true;
+            return false;
+        }
+        let effect = drive.busy.take().expect("it is busy");
+        let life = self.machines[peer].life;
+        let Some((ticket, result)) = self.disk_result(peer, device, effect) else { return true };
+        if self.machines[peer].life != life {
+            return true;
+        }
+        self.disk_answer(peer, ticket, result.is_ok());
+        self.disk_advance(peer, device);
+        if self.machines[peer].life != life {
+            return true;
+        }
+        let result = match result {
+            Ok(result) => result,
+            Err(error) => DiskResult::Failed(error),
+        };
+        let event = Event::Disk { ticket, result };
+        if self.machines[peer].pauses > 0 {
+            self.machines[peer].held.push_back(Held::Event(event));
+        } else {
+            self.run(peer, event);
+        }
+        true
+    }
+
+    /// What comes of a sync or read; None if there is nobody left to tell.
+    fn disk_result(
+        &mut self,
+        peer: usize,
+        device: Device,
+        effect: Effect,
+    ) -> Option<(Ticket, Result<DiskResult, DiskError>)> {
+        let (kind, ticket, result) = self.machines[peer].disk.end(device, effect);
+        self.fold_text(kind, ticket.0);
+        if let Err(error) = &result {
+            self.disk_failed(device, kind, *error);
+        }
+        if kind != "read" {
+            let (id, ok, life) = (self.machines[peer].id, result.is_ok(), self.machines[peer].life);
+            self.see(Seen::Synced { peer: id, device, ok });
+            if ok {
+                self.stats.syncs += 1;
+                self.machines[peer].last_effect = (kind, name_of(device));
+                self.sighted(peer, None, Sighting::Sync(name_of(device)));
+                if self.machines[peer].life != life {
+                    return None;
+                }
+                self.sighted(peer, None, Sighting::Effect);
+            }
+        }
+        Some((ticket, result))
+    }
+
+    /// Lets go, or drops, what waited for a ticket.
+    fn disk_answer(&mut self, peer: usize, ticket: Ticket, ok: bool) {
+        let machine = &mut self.machines[peer];
+        let life = machine.life;
+        if let Ok(at) = machine.disk.open.binary_search(&ticket) {
+            machine.disk.open.remove(at);
+        }
+        if !ok {
+            machine.disk.failed.push(ticket);
+        }
+        let mut at = 0;
+        while self.machines[peer].life == life && at < self.machines[peer].waiting.len() {
+            if self.machines[peer].waiting[at].ticket != ticket {
+                at += 1;
+                continue;
+            }
+            let waiting = self.machines[peer].waiting.remove(at).expect("it is in bounds");
+            if ok {
+                self.send(peer, waiting.link, waiting.frame);
+            }
+        }
+    }
+
+    /// One hang of a device ends.
+    pub(super) fn disk_wake(&mut self, peer: usize, device: Device) {
+        let drive = self.machines[peer].disk.drive(device);
+        drive.faults.hangs = drive.faults.hangs.saturating_sub(1);
+        if drive.faults.hangs > 0 {
+            return;
+        }
+        if std::mem::take(&mut drive.faults.stuck) && drive.busy.is_some() {
+            let what = What::Disk { peer: peer as u8, device, turn: drive.turn };
+            self.queue.push(self.now, what);
+        }
+        self.disk_advance(peer, device);
+    }
+
+    /// Undoes everything that injectors have done to a peer's devices.
+    pub(super) fn disk_calm(&mut self, peer: usize) {
+        for device in [Device::Log, Device::Snap] {
+            let faults = &mut self.machines[peer].disk.drive(device).faults;
+            let (hangs, stuck) = (faults.hangs, faults.stuck);
+            *faults = DriveFaults { hangs: hangs.min(1), stuck, ..DriveFaults::default() };
+            self.disk_wake(peer, device);
+        }
+    }
+
+    /// Cuts the power of a peer's devices: see `Files::crash`.
+    pub(super) fn disk_crash(&mut self, peer: usize) {
+        let machine = &mut self.machines[peer];
+        let key = machine.key.named("crash").with(machine.crashes);
+        machine.disk.open.clear();
+        machine.disk.failed.clear();
+        for drive in &mut machine.disk.drives {
+            drive.queue.clear();
+            drive.busy = None;
+            drive.error = None;
+            drive.faults.stuck = false;
+            let key = key.with(drive.key.0);
+            drive.files.crash(key, &self.plan.disk, &mut self.stats);
+        }
+    }
+}
+
+impl Drive {
+    fn carry(&mut self, effect: Effect, sector: u64) -> Carried {
+        let mut carried =
+            Carried { kind: "none", tag: Tag::default(), wrote: None, failed: None, astray: None };
+        let result = match effect {
+            Effect::Create { file } => {
+                carried.kind = "create";
+                self.write_error().map_or_else(|| Ok(self.files.create(&file.name)), Err)
+            }
+            Effect::WriteAt { file, offset, bytes, tag } => {
+                (carried.kind, carried.tag) = ("write", tag);
+                let mut offset = offset;
+                if std::mem::take(&mut self.faults.misdirect) {
+                    let there = self.astray(offset, &bytes, sector);
+                    carried.astray =
+                        Some(format!("a write to {file} at {offset} lands at {there}"));
+                    offset = there;
+                }
+                let result = match self.write_error() {
+                    Some(error) => Err(error),
+                    None => self.files.write(&file.name, offset, &bytes, tag.zxid),
+                };
+                carried.wrote = Some(file);
+                result
+            }
+            Effect::SetLen { file, len } => {
+                carried.kind = "set_len";
+                match self.write_error() {
+                    Some(error) => Err(error),
+                    None => self.files.set_len(&file.name, len),
+                }
+            }
+            Effect::Rename { from, to } => {
+                carried.kind = "rename";
+                self.files.rename(&from.name, &to.name)
+            }
+            Effect::Remove { file } => {
+                carried.kind = "remove";
+                self.files.remove(&file.name)
+            }
+            _ => unreachable!("syncs and reads take time; nothing else is asked of a device"),
+        };
+        if let Err(error) = result {
+            carried.failed = Some(error);
+            self.error = self.error.or(Some(error));
+        }
+        carried
+    }
+}
+
+impl Disk {
+    fn end(
+        &mut self,
+        device: Device,
+        effect: Effect,
+    ) -> (&'static str, Ticket, Result<DiskResult, DiskError>) {
+        let drive = &mut self.drives[index(device)];
+        match effect {
+            Effect::Read { ticket, file } => {
+                let result = if Drive::spend(&mut drive.faults.read_eio) {
+                    Err(DiskError::Io)
+                } else {
+                    let bytes = drive.files.read(&file.name).ok_or(DiskError::Missing);
+                    bytes.map(|bytes| DiskResult::Bytes(bytes.to_vec()))
+                };
+                ("read", ticket, result)
+            }
+            Effect::Fsync { ticket, file } => {
+                let error = drive.sync_error();
+                let result = match error {
+                    Some(error) => Err(error),
+                    None => drive.files.sync(&file.name),
+                };
+                if result.is_err() {
+                    drive.files.poison(&file.name);
+                }
+                let result = result.map(|zxid| {
+                    self.durable = self.durable.max(zxid);
+                    DiskResult::Done
+                });
+                ("fsync", ticket, result)
+            }
+            Effect::FsyncDir { ticket, .. } => {
+                let result = match drive.sync_error() {
+                    Some(error) => Err(error),
+                    None => {
+                        drive.files.sync_dir();
+                        Ok(DiskResult::Done)
+                    }
+                };
+                ("fsync_dir", ticket, result)
+            }
+            _ => unreachable!("only syncs and reads take time"),
+        }
+    }
+}
+
+impl Drive {
+    /// Why the sync that ends now fails, if it does: a write before it failed, or it does itself.
+    fn sync_error(&mut self) -> Option<DiskError> {
+        let own = || DiskError::Io;
+        let failed = self.error.take();
+        failed.or_else(|| Drive::spend(&mut self.faults.sync_eio).then(own))
+    }
+}
