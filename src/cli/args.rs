@@ -28,7 +28,9 @@ pub enum Verb {
     #[command(after_help = "example: zoosim run default --seed 42 --trace --from 1s --to 2500ms")]
     Run(RunArgs),
     /// Print the plan that a scenario draws from a seed, as JSON
-    #[command(after_help = "example: zoosim plan default --seed 42 > my.json; zoosim replay my.json")]
+    #[command(
+        after_help = "example: zoosim plan default --seed 42 > my.json; zoosim replay my.json"
+    )]
     Plan(PlanArgs),
     /// Run again what a report's last line names, or a plan from a file
     #[command(after_help = "example: zoosim replay reports/runs/x/plan.json --at 12.5s")]

@@ -222,7 +222,8 @@ impl Hunt {
         };
         let planned = is_expected(finding, &subject.source.expect());
         let planned = if planned { " (expected)" } else { "" };
-        let mut text = format!("{weight} of {}{planned}: `{name}`, seed {seed}\n", finding.property);
+        let mut text =
+            format!("{weight} of {}{planned}: `{name}`, seed {seed}\n", finding.property);
         crate::report::text::paragraph(&mut text, "  ", &finding.detail);
         text.push_str(&format!("  report: {}\n", dir.unwrap_or_default()));
         text.push_str(&format!("  {}\n", recorded.replay));
@@ -246,9 +247,8 @@ impl Hunt {
             Expect::Pass if violated == 0 => Ok(()),
             Expect::Pass => Err(format!("{violated} of {tried} seeds with findings")),
             Expect::Violation(names) => {
-                let wanted_one = |property: &str| {
-                    names.is_empty() || names.iter().any(|name| name == property)
-                };
+                let wanted_one =
+                    |property: &str| names.is_empty() || names.iter().any(|name| name == property);
                 let caught = groups.filter(|(_, group)| wanted_one(group.property)).count();
                 if caught > 0 || tried == 0 {
                     return Ok(());
@@ -275,7 +275,8 @@ impl Hunt {
 
 /// That two runs of one plan differ, and where.
 pub fn nondeterminism(kit: &Kit, plan: &Arc<Plan>, name: &str, seed: u64) -> String {
-    let mut text = format!("nondeterminism: `{name}`, seed {seed} ran differently the second time\n");
+    let mut text =
+        format!("nondeterminism: `{name}`, seed {seed} ran differently the second time\n");
     let difference = match first_difference(plan, kit) {
         Err(cannot) => return text + &format!("  {cannot}\n"),
         Ok(None) => {

@@ -50,7 +50,7 @@ pub const OPERATIONS: [(&str, &str); 13] = [
 ];
 
 /// Notes by kind: what peers tell, and what moments can wait for.
-pub const NOTES: [(&str, &str); 38] = [
+pub const NOTES: [(&str, &str); 36] = [
     ("recovered", "files were read at boot"),
     ("kept", "a log entry was found at boot"),
     ("torn_tail", "a torn tail was cut at boot"),
@@ -87,8 +87,6 @@ pub const NOTES: [(&str, &str); 38] = [
     ("revalidated", "a session's renewal was decided"),
     ("hit", "a planted bug answered differently"),
     ("observing", "OBSERVING"),
-    ("accepted_late", "a fact of one protocol"),
-    ("rollover", "a fact of one protocol"),
 ];
 
 /// Frames between peers, and writes, that moments can wait for.

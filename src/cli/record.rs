@@ -16,10 +16,10 @@ use crate::history::{At, Seen, jsonl};
 use crate::kit::Kit;
 use crate::plan::Plan;
 use crate::process::Probe;
+use crate::report::Token;
 use crate::report::lanes::{LAST, Story};
 use crate::report::text::{Case, report};
 use crate::report::token::{is_word, short};
-use crate::report::Token;
 use crate::run::Run;
 use crate::verdict::{Finding, Outcome, Weight};
 
@@ -251,4 +251,3 @@ pub fn finding_json(finding: &Finding) -> serde_json::Value {
         "detail": finding.detail,
     })
 }
-

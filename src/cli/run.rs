@@ -66,7 +66,9 @@ pub fn one(kit: &Kit, subject: &Subject, seed: u64, out: &std::path::Path) -> Do
         Outcome::Pass => {
             let (step, time) = (small.end.step, small.end.time);
             let token = name_of(subject, seed, small.digest);
-            say(&format!("passed: `{name}`, seed {seed}: {step} steps, {time} simulated: {token}\n"));
+            say(&format!(
+                "passed: `{name}`, seed {seed}: {step} steps, {time} simulated: {token}\n"
+            ));
             if expect != Expect::Pass {
                 say(&format!("expected {}, which this seed does not show\n", wanted(&expect)));
             }
@@ -111,23 +113,28 @@ fn many(kit: &Kit, subject: &Subject, seeds: (u64, u64), out: &std::path::Path) 
     let (name, expect) = (subject.source.name(), subject.source.expect());
     let mut tally = Tally::default();
     let mut decisive = None;
-    campaign.run(kit, || false, || {}, |tried| {
-        tally.take(tried);
-        let end = match &tried.came {
-            Came::Cannot(_) | Came::Broke(_) => true,
-            Came::Ran(small) => match &small.outcome {
-                Outcome::Violated(finding) => {
-                    expect == Expect::Pass || is_expected(finding, &expect)
-                }
-                Outcome::Pass | Outcome::Unknown(_) => tried.again == Some(false),
-            },
-        };
-        if end {
-            decisive = Some(tried.item.seed);
-            return Next::Stop;
-        }
-        Next::Go
-    });
+    campaign.run(
+        kit,
+        || false,
+        || {},
+        |tried| {
+            tally.take(tried);
+            let end = match &tried.came {
+                Came::Cannot(_) | Came::Broke(_) => true,
+                Came::Ran(small) => match &small.outcome {
+                    Outcome::Violated(finding) => {
+                        expect == Expect::Pass || is_expected(finding, &expect)
+                    }
+                    Outcome::Pass | Outcome::Unknown(_) => tried.again == Some(false),
+                },
+            };
+            if end {
+                decisive = Some(tried.item.seed);
+                return Next::Stop;
+            }
+            Next::Go
+        },
+    );
     if let Some(item) = tally.nondeterministic.first() {
         let plan = subject.source.plan(item.seed);
         say(&super::fuzz::nondeterminism(kit, &plan, name, item.seed));

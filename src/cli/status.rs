@@ -35,11 +35,6 @@ impl Status {
         Status { bar, started: now, printed: now, new_at: 0, new_seen: now }
     }
 
-    /// How long it has been going on.
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
     /// Shows how it is going.
     pub fn show(&mut self, tally: &Tally) {
         if tally.new_at != self.new_at {

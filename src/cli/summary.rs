@@ -83,8 +83,7 @@ pub fn never(kit: &Kit, tally: &Tally) -> String {
         ("properties (never evaluated)", properties, &totals.properties),
     ];
     for (title, known, table) in groups {
-        let missing: Vec<&str> =
-            known.into_iter().filter(|word| count(table, word) == 0).collect();
+        let missing: Vec<&str> = known.into_iter().filter(|word| count(table, word) == 0).collect();
         let missing = if missing.is_empty() { "-".to_string() } else { missing.join(", ") };
         crate::report::text::paragraph(&mut text, &format!("  {title}: "), &missing);
     }
@@ -159,7 +158,9 @@ pub fn json(hunt: &Hunt, hunted: &Hunted) -> Value {
             "held": held.is_ok(), "why": held.err(),
         })
     });
-    let differ: Vec<Value> = tally.nondeterministic.iter()
+    let differ: Vec<Value> = tally
+        .nondeterministic
+        .iter()
         .map(|item| json!({ "source": name(item.source), "seed": item.seed }))
         .collect();
     json!({
@@ -206,9 +207,10 @@ pub fn junit(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Vec<junit::Suite> {
                 true if count(&tally.totals.properties, property) == 0 => junit::Result::Skipped,
                 true => junit::Result::Held,
                 false => {
-                    let first = hunted.firsts.iter().find(|(source, finding)| {
-                        *source == index && finding.property == property
-                    });
+                    let first = hunted
+                        .firsts
+                        .iter()
+                        .find(|(source, finding)| *source == index && finding.property == property);
                     let short = first.map_or("", |(_, finding)| finding.detail.as_str());
                     let rows = groups.iter().map(|((_, signature), group)| {
                         let seeds = group.examples.iter().map(|item| item.seed.to_string());

@@ -359,7 +359,9 @@ fn bytes(data: Option<&[u8]>) -> Value {
     let Some(data) = data else { return Value::Null };
     match std::str::from_utf8(data) {
         Ok(text) => json!(text),
-        Err(_) => json!({ "hex": data.iter().map(|byte| format!("{byte:02x}")).collect::<String>() }),
+        Err(_) => {
+            json!({ "hex": data.iter().map(|byte| format!("{byte:02x}")).collect::<String>() })
+        }
     }
 }
 

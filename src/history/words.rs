@@ -236,7 +236,9 @@ pub fn seen(seen: &Seen) -> String {
         Seen::Sent { from, to, tag: of, .. } => format!("{from} -> {to} {}", tag(of)),
         Seen::Received { from, to, tag: of, .. } => format!("{to} <- {from} {}", tag(of)),
         Seen::Wrote { peer, file, tag: of } => format!("{peer} writes {} to {file}", tag(of)),
-        Seen::Synced { peer, device: which, ok: true } => format!("{peer} synced {}", device(*which)),
+        Seen::Synced { peer, device: which, ok: true } => {
+            format!("{peer} synced {}", device(*which))
+        }
         Seen::Synced { peer, device: which, ok: false } => {
             format!("{peer} failed to sync {}", device(*which))
         }

@@ -41,16 +41,23 @@ pub fn render(suites: &[Suite]) -> String {
         let (tests, failures) = (suite.cases.len(), suite.cases.iter().filter(failed).count());
         let skips = suite.cases.iter().filter(skipped).count();
         let name = escape(&suite.name);
-        put(&mut text, format!(
-            "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" \
+        put(
+            &mut text,
+            format!(
+                "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" \
              skipped=\"{skips}\">"
-        ));
+            ),
+        );
         for case in &suite.cases {
-            let head = format!("    <testcase classname=\"{name}\" name=\"{}\"", escape(&case.name));
+            let head =
+                format!("    <testcase classname=\"{name}\" name=\"{}\"", escape(&case.name));
             match &case.result {
                 Result::Held => put(&mut text, format!("{head}/>")),
                 Result::Skipped => {
-                    put(&mut text, format!("{head}><skipped message=\"never evaluated\"/></testcase>"));
+                    put(
+                        &mut text,
+                        format!("{head}><skipped message=\"never evaluated\"/></testcase>"),
+                    );
                 }
                 Result::Failed(short, long) => {
                     let (short, long) = (escape(short), escape(long));

@@ -190,9 +190,8 @@ impl Page {
         let clients = self.peers;
         let whole = words::seen(seen);
         // The lane says who it is.
-        let bare = |peer: &PeerId| {
-            whole.strip_prefix(&format!("{peer} ")).unwrap_or(&whole).to_string()
-        };
+        let bare =
+            |peer: &PeerId| whole.strip_prefix(&format!("{peer} ")).unwrap_or(&whole).to_string();
         let answer = |id: &CallId| {
             let known = callers.iter().find(|(known, _)| known == id);
             let who = known.map_or(String::new(), |(_, client)| format!("{client} "));

@@ -66,7 +66,9 @@ fn headline(text: &mut String, case: &Case<'_>) {
 
 fn verdict(text: &mut String, case: &Case<'_>) {
     match case.outcome {
-        Outcome::Pass => line(text, &format!("PASSED at {}, step {}", case.end.time, case.end.step)),
+        Outcome::Pass => {
+            line(text, &format!("PASSED at {}, step {}", case.end.time, case.end.step))
+        }
         Outcome::Unknown(why) => {
             line(text, &format!("UNDECIDED at {}, step {}", case.end.time, case.end.step));
             paragraph(text, "  ", why);
