@@ -264,7 +264,7 @@ impl Hunt {
         let held = (0..self.subjects.len()).all(|source| self.held(tally, source).is_ok());
         match () {
             () if hunted.nondeterministic => Exit::Nondeterminism,
-            () if !held && !(hunted.interrupted && tally.findings() == 0) => Exit::Violated,
+            () if !(held || hunted.interrupted && tally.findings() == 0) => Exit::Violated,
             () if tally.broken_count > 0 => Exit::CouldNot,
             () if hunted.interrupted => Exit::Incomplete,
             () if tally.unknown > 0 => Exit::Undecided,

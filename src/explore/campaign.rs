@@ -158,7 +158,7 @@ impl Campaign {
     fn one(&self, n: u64, item: Item, kit: &Kit) -> Tried {
         let plan = self.source(item).plan(item.seed);
         let came = try_plan(&plan, kit);
-        let again = (n % RECHECK == 0).then(|| match (&came, try_plan(&plan, kit)) {
+        let again = n.is_multiple_of(RECHECK).then(|| match (&came, try_plan(&plan, kit)) {
             (Came::Ran(first), Came::Ran(second)) => {
                 first.digest == second.digest && first.outcome == second.outcome
             }
