@@ -18,3 +18,6 @@ pub mod run;
 pub mod verdict;
 pub mod world;
 pub mod znode;
+
+pub use cli::library::fuzz;
+pub use cli::main;

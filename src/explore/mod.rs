@@ -1,1 +1,20 @@
-//! Many seeds.
+//! Many seeds: what is tried, by how many threads, and what came of all of it.
+//!
+//! ```text
+//!   Source + seed -> Plan -> Tried ---in the order of seeds---> Tally
+//!        (many threads, no order)          (one thread)
+//! ```
+//!
+//! Nothing here reads a clock: whoever starts a campaign says when it is enough.
+
+mod campaign;
+mod source;
+mod tally;
+mod tried;
+mod twin;
+
+pub use campaign::{BLOCK, Campaign, Next};
+pub use source::{Recipe, Source};
+pub use tally::{Group, Item, MAX_EXAMPLES, Tally};
+pub use tried::{Came, Small, Tried, signature, try_plan};
+pub use twin::{Difference, first_difference};

@@ -26,7 +26,7 @@ mod mesh;
 mod newleader;
 mod proposals;
 mod rebuild;
-mod rules;
+pub mod rules;
 mod snapshot_task;
 mod sync;
 mod wire;

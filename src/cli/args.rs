@@ -1,0 +1,246 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
+
+use crate::base::Time;
+
+/// Runs a complete coordination service inside a deterministic world, breaks the world on purpose,
+/// and judges what clients and peers saw.
+///
+/// Without a verb: shows a planted bug being caught, the same seeds without it, and half a minute
+/// of the swarm.
+#[derive(Parser, Debug)]
+#[command(name = "zoosim", version, color = ColorChoice::Never)]
+#[command(after_help = "exit codes: 0 what was expected held, 1 violation, 2 could not run, \
+    3 undecided, 4 nondeterminism, 5 campaign incomplete\n\nexample: zoosim fuzz --seconds 60")]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Run a scenario: one seed, or all of its own until something is found
+    #[command(after_help = "example: zoosim run default --seed 42 --trace --from 1s --to 2500ms")]
+    Run(RunArgs),
+    /// Print the plan that a scenario draws from a seed, as JSON
+    #[command(
+        after_help = "example: zoosim plan default --seed 42 > my.json; zoosim replay my.json"
+    )]
+    Plan(PlanArgs),
+    /// Run again what a report's last line names, or a plan from a file
+    #[command(after_help = "example: zoosim replay reports/runs/x/plan.json --at 12.5s")]
+    Replay(ReplayArgs),
+    /// Try many seeds
+    #[command(after_help = "example: zoosim fuzz --seconds 60 --junit junit.xml\n         \
+        zoosim fuzz default --seeds 0..10000 --jobs 4")]
+    Fuzz(FuzzArgs),
+    /// Keep a plan that once failed, to be tried first by every `zoosim fuzz`
+    #[command(after_help = "example: zoosim regress add reports/runs/x/plan.json --name lost-ack")]
+    Regress(RegressArgs),
+    /// Show what there is: faults, invariants, scenarios, operations, bugs, knobs, moments
+    #[command(after_help = "example: zoosim list faults --markdown")]
+    List(ListArgs),
+    /// Measure this build on this machine
+    #[command(after_help = "example: zoosim bench --json > bench.json")]
+    Bench(BenchArgs),
+}
+
+/// `run`.
+#[derive(ClapArgs, Debug)]
+pub struct RunArgs {
+    /// A scenario's name, or its file
+    pub scenario: String,
+    /// Only this seed: decimal, or hexadecimal after `0x`
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+    /// Plant this bug, and expect it to be caught
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// What to print on the way
+    #[command(flatten)]
+    pub trace: TraceArgs,
+    /// Where failing runs are written
+    #[arg(long, value_name = "DIR", default_value = RUNS)]
+    pub out: PathBuf,
+}
+
+/// Where failing runs are written.
+pub const RUNS: &str = "reports/runs";
+
+/// What to print of a run.
+#[derive(ClapArgs, Clone, Copy, Debug)]
+pub struct TraceArgs {
+    /// Print everything seen, one line each
+    #[arg(long)]
+    pub trace: bool,
+    /// .. from this simulated time on: `12.5s`, `12500ms`
+    #[arg(long, value_name = "T", value_parser = parse_time, requires = "trace")]
+    pub from: Option<Time>,
+    /// .. up to this simulated time
+    #[arg(long, value_name = "T", value_parser = parse_time, requires = "trace")]
+    pub to: Option<Time>,
+}
+
+/// `plan`.
+#[derive(ClapArgs, Debug)]
+pub struct PlanArgs {
+    /// A scenario's name, or its file
+    pub scenario: String,
+    /// The seed: decimal, or hexadecimal after `0x`
+    #[arg(long, value_name = "N")]
+    pub seed: String,
+    /// Plant this bug
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+}
+
+/// `replay`.
+#[derive(ClapArgs, Debug)]
+pub struct ReplayArgs {
+    /// A token as reports end with, or a plan's file
+    #[arg(value_name = "TOKEN|PLAN.json")]
+    pub what: String,
+    /// The file of the token's scenario, if it is not one that this build carries
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<String>,
+    /// What to print on the way
+    #[command(flatten)]
+    pub trace: TraceArgs,
+    /// Stop at this simulated time and print how each peer stands
+    #[arg(long, value_name = "T", value_parser = parse_time, conflicts_with = "trace")]
+    pub at: Option<Time>,
+    /// Where failing runs are written
+    #[arg(long, value_name = "DIR", default_value = RUNS)]
+    pub out: PathBuf,
+}
+
+/// `fuzz`.
+#[derive(ClapArgs, Debug)]
+pub struct FuzzArgs {
+    /// Scenarios by name or file; `default` if none
+    pub scenarios: Vec<String>,
+    /// These seeds; the end is not part of them
+    #[arg(long, value_name = "A..B")]
+    pub seeds: Option<String>,
+    /// For so many seconds
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<u64>,
+    /// Until nothing new (a signature, or a word of the coverage tables) was seen for so many seeds
+    #[arg(long, value_name = "N")]
+    pub until_quiet: Option<u64>,
+    /// Count seeds from a commit's name: other seeds for each commit, the same for one
+    #[arg(long, value_name = "GIT_SHA")]
+    pub seed_from: Option<String>,
+    /// Threads; as many as processors if absent. The results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Plant this bug in every plan, and expect it to be caught
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// Stop after so many seeds with findings
+    #[arg(long, value_name = "N")]
+    pub stop_after: Option<u64>,
+    /// Where failing runs are written
+    #[arg(long, value_name = "DIR", default_value = RUNS)]
+    pub out: PathBuf,
+    /// Write a JUnit report: a suite per scenario, a case per property
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Print findings and the summary as lines of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `regress`.
+#[derive(ClapArgs, Debug)]
+pub struct RegressArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: RegressVerb,
+}
+
+/// The verbs of `regress`.
+#[derive(Subcommand, Debug)]
+pub enum RegressVerb {
+    /// Copy a plan to `scenarios/regressions/`, expected to pass
+    Add {
+        /// A token as reports end with, or a plan's file
+        #[arg(value_name = "TOKEN|PLAN.json")]
+        what: String,
+        /// Its name; the scenario's and seed's if absent
+        #[arg(long)]
+        name: Option<String>,
+        /// The file of the token's scenario, if it is not one that this build carries
+        #[arg(long, value_name = "FILE")]
+        scenario: Option<String>,
+    },
+}
+
+/// `list`.
+#[derive(ClapArgs, Debug)]
+pub struct ListArgs {
+    /// What to list
+    pub what: Listed,
+    /// As a table for documents
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    /// What can go wrong on purpose
+    Faults,
+    /// The properties that are judged
+    Invariants,
+    /// The scenarios that this build carries
+    Scenarios,
+    /// What clients can do
+    Operations,
+    /// Known bugs that can be planted
+    Bugs,
+    /// Tuning constants of the peers
+    Knobs,
+    /// What faults can wait for
+    Moments,
+}
+
+/// `bench`.
+#[derive(ClapArgs, Debug)]
+pub struct BenchArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Simulated time as people write it: `12.5s`, `12500ms`, or milliseconds without a unit.
+///
+/// # Errors
+/// What would be right.
+pub fn parse_time(text: &str) -> Result<Time, String> {
+    let bad = || format!("`{text}` is not a time: write `12.5s`, `12500ms` or `12500`");
+    let (number, unit) = match text.strip_suffix("ms").or_else(|| text.strip_suffix("us")) {
+        Some(number) if text.ends_with("us") => (number, 1_000),
+        Some(number) => (number, 1_000_000),
+        None => match text.strip_suffix('s') {
+            Some(number) => (number, 1_000_000_000),
+            None => (text, 1_000_000),
+        },
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 9 {
+        return Err(bad());
+    }
+    let whole: u64 = whole.parse().map_err(|_| bad())?;
+    let part = format!("{part:0<9}").parse::<u64>().map_err(|_| bad())?;
+    let part = u128::from(part) * u128::from(unit) / 1_000_000_000;
+    let part = u64::try_from(part).map_err(|_| bad())?;
+    let nanos = whole.checked_mul(unit).and_then(|whole| whole.checked_add(part));
+    nanos.map(Time).ok_or_else(bad)
+}

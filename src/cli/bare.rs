@@ -1,0 +1,156 @@
+//! `zoosim` without a verb: half a minute that shows what it is for.
+//!
+//! A planted bug is caught, the same seeds pass without it, the swarm is tried for the rest of the
+//! time, and what was never reached is named.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::explore::{Came, Campaign, Next, Recipe, Tally};
+use crate::kit::Kit;
+use crate::plan::Expect;
+use crate::verdict::Outcome;
+
+use super::args::RUNS;
+use super::find::{self, Subject};
+use super::fuzz::{hunt_of, interrupt};
+use super::record::record;
+use super::run::own_seeds;
+use super::{Done, Exit, is_expected, jobs, say, summary, talk};
+
+/// The scenario and the bug that every campaign must be able to catch.
+const CONTROL: (&str, &str) = ("ack-before-fsync", "ack_before_fsync");
+
+/// How long the control may look for its bug, in seeds.
+const SEEDS: u64 = 400;
+
+/// How long the swarm is tried.
+const SWARM: Duration = Duration::from_secs(20);
+
+/// Shows it.
+pub fn bare(kit: &Kit) -> Done {
+    let (caught, tried) = control(kit)?;
+    let clean = clean(kit, tried)?;
+    talk(&format!("trying the swarm for {} seconds; Ctrl-C ends it", SWARM.as_secs()));
+    let swarm = Subject::scenario("default", Recipe::Plain)?;
+    let hunt = hunt_of(swarm, 0, None, Some(SWARM));
+    let flag = interrupt()?;
+    let hunted = hunt.run(kit, &flag)?;
+    let tally = &hunted.tally;
+    say(&format!(
+        "\nthe swarm: {} seeds, {} steps, {} simulated: {} passed, {} with findings, {} undecided, \
+         {} could not run\n\n",
+        tally.tried,
+        tally.steps,
+        tally.simulated,
+        tally.passed,
+        tally.findings(),
+        tally.unknown,
+        tally.broken_count,
+    ));
+    say(&summary::never(kit, tally));
+    say("\nnext: `zoosim fuzz --seconds 60`, `zoosim list scenarios`, `zoosim --help`\n");
+    Ok(match () {
+        () if hunted.nondeterministic => Exit::Nondeterminism,
+        () if !caught || !clean || tally.findings() > 0 => Exit::Violated,
+        () if tally.broken_count > 0 => Exit::CouldNot,
+        () if tally.unknown > 0 => Exit::Undecided,
+        () => Exit::Held,
+    })
+}
+
+/// The control's scenario, or the swarm with the bug planted if there is none.
+fn control_of(recipe: Recipe) -> Result<Subject, String> {
+    match find::scenario(CONTROL.0) {
+        Ok(_) => Subject::scenario(CONTROL.0, recipe),
+        Err(_) => match recipe {
+            Recipe::Clean => Subject::scenario("default", Recipe::Clean),
+            Recipe::Plain | Recipe::Bug(_) => {
+                Subject::scenario("default", Recipe::Bug(CONTROL.1.to_string()))
+            }
+        },
+    }
+}
+
+/// Looks for the planted bug, and reports on it. Whether it was caught, and in which seeds.
+fn control(kit: &Kit) -> Result<(bool, (u64, u64)), String> {
+    let subject = control_of(Recipe::Plain)?;
+    let name = subject.source.name().to_string();
+    talk(&format!("looking for the planted bug `{}` with `{name}`", CONTROL.1));
+    let (first, last) = own_seeds(&subject.source)?;
+    let last = last.min(first.saturating_add(SEEDS - 1));
+    let expect = match subject.source.expect() {
+        Expect::Pass => Expect::Violation(Vec::new()),
+        named @ Expect::Violation(_) => named,
+    };
+    let mut caught = None;
+    let mut tally = Tally::default();
+    campaign(&subject, first, last).run(
+        kit,
+        || false,
+        || {},
+        |tried| {
+            tally.take(tried);
+            if let Came::Ran(small) = &tried.came
+                && let Outcome::Violated(finding) = &small.outcome
+                && is_expected(finding, &expect)
+            {
+                caught = Some((tried.item.seed, small.clone()));
+                return Next::Stop;
+            }
+            Next::Go
+        },
+    );
+    let Some((seed, small)) = caught else {
+        say(&format!("`{}` was not caught within {} seeds\n", CONTROL.1, tally.tried));
+        for (item, why) in &tally.broken {
+            say(&format!("  seed {}: {why}\n", item.seed));
+        }
+        return Ok((false, (first, last)));
+    };
+    let recorded = record(kit, &subject, seed, &small, Some(Path::new(RUNS)))?;
+    say(&recorded.report);
+    say(&format!("\ncaught: `{}` at the {}. seed of `{name}`\n", CONTROL.1, tally.tried));
+    Ok((true, (first, seed)))
+}
+
+fn campaign(subject: &Subject, first: u64, last: u64) -> Campaign {
+    Campaign {
+        plans: Vec::new(),
+        scenarios: vec![subject.source.clone()],
+        first,
+        last: Some(last),
+        jobs: jobs(None),
+    }
+}
+
+/// Runs the same seeds without the bug. Whether all pass.
+fn clean(kit: &Kit, seeds: (u64, u64)) -> Result<bool, String> {
+    let subject = control_of(Recipe::Clean)?;
+    let mut tally = Tally::default();
+    let mut found = None;
+    campaign(&subject, seeds.0, seeds.1).run(
+        kit,
+        || false,
+        || {},
+        |tried| {
+            tally.take(tried);
+            if let (Came::Ran(small), true, None) = (&tried.came, tally.findings() > 0, &found) {
+                found = Some((tried.item.seed, small.clone()));
+            }
+            Next::Go
+        },
+    );
+    say(&format!(
+        "the same {} seeds without it: {} passed, {} with findings, {} undecided\n",
+        tally.tried,
+        tally.passed,
+        tally.findings(),
+        tally.unknown
+    ));
+    if let Some((seed, small)) = found {
+        let recorded = record(kit, &subject, seed, &small, Some(Path::new(RUNS)))?;
+        say(&recorded.report);
+    }
+    Ok(tally.findings() == 0)
+}

@@ -1,0 +1,151 @@
+//! What names and tokens stand for: scenarios, plans, seeds.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::explore::{Recipe, Source};
+use crate::kit::Kit;
+use crate::plan::scenario::{Scenario, embedded};
+use crate::plan::seeds::parse_seed;
+use crate::plan::{Plan, Problem};
+use crate::report::Token;
+use crate::report::token::is_word;
+
+/// Where scenarios are looked for by name, beside those that this build carries.
+const FOLDERS: [&str; 3] = ["scenarios", "scenarios/negative", "scenarios/regressions"];
+
+/// Plans that once failed.
+pub const REGRESSIONS: &str = "scenarios/regressions";
+
+/// What to run, and by what line it is run again.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Where its plan comes from.
+    pub source: Source,
+    /// Its scenario's file, if it has to be named.
+    pub file: Option<String>,
+}
+
+impl Subject {
+    /// A scenario, with a recipe.
+    pub fn scenario(name: &str, recipe: Recipe) -> Result<Subject, String> {
+        let (scenario, file) = scenario(name)?;
+        Ok(Subject { source: Source::Scenario(Arc::new(scenario), recipe), file })
+    }
+}
+
+/// The text of a file.
+pub fn read(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_string(),
+            std::io::ErrorKind::InvalidData => "it is not text in UTF-8".to_string(),
+            _ => error.to_string(),
+        };
+        format!("{path}: cannot be read: {why}\nhint: a file is named from where you are")
+    })
+}
+
+/// Whether a word names a file, not a scenario or token.
+fn is_path(text: &str) -> bool {
+    text.contains('/') || text.ends_with(".json")
+}
+
+/// The scenario of this name or file, and its file if there is no other way to name it.
+pub fn scenario(name: &str) -> Result<(Scenario, Option<String>), String> {
+    if is_path(name) {
+        let scenario = parse(name, &read(name)?)?;
+        return Ok((scenario, Some(name.to_string())));
+    }
+    let carried = |known: &str| known.rsplit('/').next() == Some(name);
+    if let Some((known, text)) = embedded().iter().find(|(known, _)| carried(known)) {
+        return Ok((parse(known, text)?, None));
+    }
+    for folder in FOLDERS {
+        let path = format!("{folder}/{name}.json");
+        if Path::new(&path).exists() {
+            return Ok((parse(&path, &read(&path)?)?, None));
+        }
+    }
+    Scenario::embedded(name).map(|scenario| (scenario, None)).map_err(|problem| problem.to_string())
+}
+
+fn parse(place: &str, text: &str) -> Result<Scenario, String> {
+    let scenario = Scenario::parse(place, text).map_err(|error| error.to_string())?;
+    if !is_word(&scenario.name) {
+        let what = format!("{place}: `{}` cannot be a scenario's name", scenario.name);
+        return Err(format!("{what}\nhint: tokens carry letters, digits, `-` and `_` only"));
+    }
+    Ok(scenario)
+}
+
+/// A plan from a file.
+pub fn plan(path: &str) -> Result<Plan, String> {
+    Plan::parse(path, &read(path)?).map_err(|error| error.to_string())
+}
+
+/// A seed.
+pub fn seed(text: &str) -> Result<u64, String> {
+    parse_seed(text).map_err(|problem| problem.to_string())
+}
+
+/// `--bug`, checked against the kit.
+pub fn recipe(kit: &Kit, bug: Option<&str>) -> Result<Recipe, String> {
+    let Some(name) = bug else { return Ok(Recipe::Plain) };
+    let known: Vec<&str> = kit.bugs().map(|bug| bug.name).collect();
+    if known.contains(&name) {
+        return Ok(Recipe::Bug(name.to_string()));
+    }
+    let hint = crate::plan::input::suggest(name, &known, Some("bugs"));
+    Err(Problem::new("bug", format!("`{name}` is not known"), hint).to_string())
+}
+
+/// What was named for a replay: the subject, its plan, the seed, and the digest that it must have.
+pub struct Named {
+    /// What to run.
+    pub subject: Subject,
+    /// Its seed.
+    pub seed: u64,
+    /// The shortened digest that the token tells.
+    pub digest: Option<u32>,
+}
+
+/// The run that a token or a plan's file names.
+pub fn named(what: &str, file: Option<&str>) -> Result<Named, String> {
+    if is_path(what) {
+        let plan = Arc::new(plan(what)?);
+        let seed = plan.seed;
+        let subject = Subject { source: Source::Plan(what.to_string(), plan), file: None };
+        return Ok(Named { subject, seed, digest: None });
+    }
+    let token: Token = what.parse().map_err(|problem: Problem| problem.to_string())?;
+    let (scenario, file) = scenario(file.unwrap_or(&token.scenario))?;
+    let (name, hash) = (&scenario.name, scenario.digest.short());
+    if hash != token.hash || *name != token.scenario {
+        let Token { scenario: was, hash: old, .. } = &token;
+        let what = if name == was {
+            format!("scenario `{was}` has changed: the token is of `{old:08x}`, it is `{hash:08x}`")
+        } else {
+            format!("the token is of scenario `{was}`, not of `{name}`")
+        };
+        return Err(format!("{what}\nhint: replay the run's `plan.json`, which says everything"));
+    }
+    let recipe = Recipe::of_word(&token.recipe);
+    let subject = Subject { source: Source::Scenario(Arc::new(scenario), recipe), file };
+    Ok(Named { subject, seed: token.seed, digest: Some(token.digest) })
+}
+
+/// The plans that once failed, in the order of their names.
+pub fn regressions() -> Result<Vec<Subject>, String> {
+    let Ok(folder) = std::fs::read_dir(REGRESSIONS) else { return Ok(Vec::new()) };
+    let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".json")).collect();
+    names.sort();
+    let mut all = Vec::new();
+    for name in names {
+        let path = format!("{REGRESSIONS}/{name}");
+        let plan = Arc::new(plan(&path)?);
+        all.push(Subject { source: Source::Plan(path, plan), file: None });
+    }
+    Ok(all)
+}

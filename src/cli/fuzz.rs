@@ -1,0 +1,320 @@
+//! `zoosim fuzz`: many seeds; each finding is written down, nothing stops for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::explore::{Came, Campaign, Next, Recipe, Small, Source, Tally, Tried, first_difference};
+use crate::history::{Seen, words};
+use crate::kit::Kit;
+use crate::plan::seeds::parse_seeds;
+use crate::plan::{Expect, Plan};
+use crate::verdict::{Finding, Outcome, Weight};
+
+use super::args::FuzzArgs;
+use super::find::{self, Subject};
+use super::record::{finding_json, record};
+use super::run::{broke, wanted};
+use super::status::Status;
+use super::{Done, Exit, is_expected, jobs, say, summary, talk};
+
+/// How many mismatches of second runs are looked into.
+const DIFFERENCES: usize = 3;
+
+/// Seeds if nothing says how many.
+const SEEDS: (u64, u64) = (0, 999);
+
+/// What to try, and how long.
+pub struct Hunt {
+    /// What to try.
+    pub campaign: Campaign,
+    /// The subjects of its sources: those of its plans, then those of its scenarios.
+    pub subjects: Vec<Subject>,
+    /// Stop after so much wall time.
+    pub time: Option<Duration>,
+    /// Stop after so many seeds without anything new.
+    pub until_quiet: Option<u64>,
+    /// Stop after so many seeds with findings.
+    pub stop_after: Option<u64>,
+    /// Where failing runs are written.
+    pub out: PathBuf,
+    /// Whether findings are printed as JSON.
+    pub json: bool,
+}
+
+/// What came of it.
+pub struct Hunted {
+    /// The sums.
+    pub tally: Tally,
+    /// Whether a person cut it short.
+    pub interrupted: bool,
+    /// The first finding of each signature: where it was seen, and what it says.
+    pub firsts: Vec<(usize, Finding)>,
+    /// Whether some runs differed when they were run again.
+    pub nondeterministic: bool,
+}
+
+/// Tries many seeds.
+pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
+    let recipe = find::recipe(kit, args.bug.as_deref())?;
+    let names = match args.scenarios.is_empty() {
+        true => vec!["default".to_string()],
+        false => args.scenarios.clone(),
+    };
+    let scenarios = names.iter().map(|name| Subject::scenario(name, recipe.clone()));
+    let scenarios = scenarios.collect::<Result<Vec<Subject>, String>>()?;
+    // What once failed must pass: planting a bug there would say nothing.
+    let plans = if recipe == Recipe::Plain { find::regressions()? } else { Vec::new() };
+    let (first, last) = seeds(args)?;
+    let sources = |subjects: &[Subject]| subjects.iter().map(|one| one.source.clone()).collect();
+    let campaign = Campaign {
+        plans: sources(&plans),
+        scenarios: sources(&scenarios),
+        first,
+        last,
+        jobs: jobs(args.jobs),
+    };
+    let hunt = Hunt {
+        campaign,
+        subjects: plans.into_iter().chain(scenarios).collect(),
+        time: args.seconds.map(Duration::from_secs),
+        until_quiet: args.until_quiet,
+        stop_after: args.stop_after,
+        out: args.out.clone(),
+        json: args.json,
+    };
+    let interrupt = interrupt()?;
+    let hunted = hunt.run(kit, &interrupt)?;
+    if args.json {
+        say(&format!("{}\n", summary::json(&hunt, &hunted)));
+    } else {
+        say(&summary::text(kit, &hunt, &hunted));
+    }
+    if let Some(path) = &args.junit {
+        let text = crate::report::junit::render(&summary::junit(kit, &hunt, &hunted));
+        std::fs::write(path, text)
+            .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
+    }
+    Ok(hunt.exit(&hunted))
+}
+
+/// The first and the last seed.
+fn seeds(args: &FuzzArgs) -> Result<(u64, Option<u64>), String> {
+    let base = args.seed_from.as_deref().map_or(Ok(0), find::seed)?;
+    let endless = args.seconds.is_some() || args.until_quiet.is_some();
+    let (first, last) = match &args.seeds {
+        Some(text) => {
+            let seeds = parse_seeds(text).map_err(|problem| problem.to_string())?;
+            (*seeds.start(), Some(*seeds.end()))
+        }
+        None if endless => (0, None),
+        None => (SEEDS.0, Some(SEEDS.1)),
+    };
+    let shifted = |seed: u64| {
+        seed.checked_add(base).ok_or_else(|| {
+            "seeds do not fit below 2^64\nhint: use smaller ones with `--seed-from`".to_string()
+        })
+    };
+    Ok((shifted(first)?, last.map(shifted).transpose()?))
+}
+
+/// A flag that the first Ctrl-C sets; the second ends the process as usual.
+pub fn interrupt() -> Result<Arc<AtomicBool>, String> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // In this order: the exit looks at the flag before this signal sets it.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, flag.clone())
+            .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
+            .map_err(|error| format!("signals cannot be listened to: {error}"))?;
+    }
+    Ok(flag)
+}
+
+impl Hunt {
+    /// Tries everything, writes down what fails, and prints each finding.
+    pub fn run(&self, kit: &Kit, interrupt: &AtomicBool) -> Result<Hunted, String> {
+        let started = Instant::now();
+        let cell = std::cell::RefCell::new((Tally::default(), Status::begin(self.campaign.len())));
+        let enough = || {
+            interrupt.load(Ordering::Relaxed)
+                || self.time.is_some_and(|time| started.elapsed() >= time)
+        };
+        let mut firsts = Vec::new();
+        let mut trouble = None;
+        let mut differences = 0;
+        let idle = || {
+            let (tally, status) = &mut *cell.borrow_mut();
+            status.show(tally);
+        };
+        let complete = self.campaign.run(kit, enough, idle, |tried| {
+            let (tally, status) = &mut *cell.borrow_mut();
+            let groups = tally.groups.len();
+            let keep = tally.take(tried);
+            if let (true, Came::Ran(small)) = (keep, &tried.came) {
+                if let (true, Outcome::Violated(finding)) =
+                    (tally.groups.len() > groups, &small.outcome)
+                {
+                    firsts.push((tried.item.source, finding.clone()));
+                }
+                let found = self.found(kit, tried, small);
+                match found {
+                    Ok(text) => status.aside(|| say(&text)),
+                    Err(error) => {
+                        trouble = Some(error);
+                        return Next::Stop;
+                    }
+                }
+            }
+            if tried.again == Some(false) && differences < DIFFERENCES {
+                differences += 1;
+                let source = self.campaign.source(tried.item);
+                let (plan, name) = (source.plan(tried.item.seed), source.name());
+                status.aside(|| say(&nondeterminism(kit, &plan, name, tried.item.seed)));
+            }
+            if let Came::Broke(_) = &tried.came
+                && tally.broken_count <= DIFFERENCES as u64
+            {
+                status.aside(|| talk(&self.broke(kit, tried)));
+            }
+            self.next(tally)
+        });
+        let (tally, status) = cell.into_inner();
+        status.end(&tally);
+        if let Some(error) = trouble {
+            return Err(error);
+        }
+        let interrupted = interrupt.load(Ordering::Relaxed) && !complete;
+        let nondeterministic = !tally.nondeterministic.is_empty();
+        Ok(Hunted { tally, interrupted, firsts, nondeterministic })
+    }
+
+    fn next(&self, tally: &Tally) -> Next {
+        let quiet = self.until_quiet.is_some_and(|seeds| tally.quiet() >= seeds);
+        let found = self.stop_after.is_some_and(|seeds| tally.findings() >= seeds);
+        if quiet || found { Next::Stop } else { Next::Go }
+    }
+
+    /// Writes a finding down; what to print of it.
+    fn found(&self, kit: &Kit, tried: &Tried, small: &Small) -> Result<String, String> {
+        let Outcome::Violated(finding) = &small.outcome else { return Ok(String::new()) };
+        let subject = &self.subjects[tried.item.source];
+        let seed = tried.item.seed;
+        let recorded = record(kit, subject, seed, small, Some(&self.out))?;
+        let name = subject.source.name();
+        if !recorded.same {
+            let plan = subject.source.plan(seed);
+            return Ok(nondeterminism(kit, &plan, name, seed));
+        }
+        let dir = recorded.dir.map(|dir| dir.join("report.txt").display().to_string());
+        if self.json {
+            let value = json!({
+                "zoosim": "finding/1", "source": name, "seed": seed,
+                "finding": finding_json(finding), "report": dir, "replay": recorded.replay,
+            });
+            return Ok(format!("{value}\n"));
+        }
+        let weight = match finding.weight {
+            Weight::Assertion => "assertion",
+            Weight::Violation => "violation",
+        };
+        let planned = is_expected(finding, &subject.source.expect());
+        let planned = if planned { " (expected)" } else { "" };
+        let mut text =
+            format!("{weight} of {}{planned}: `{name}`, seed {seed}\n", finding.property);
+        crate::report::text::paragraph(&mut text, "  ", &finding.detail);
+        text.push_str(&format!("  report: {}\n", dir.unwrap_or_default()));
+        text.push_str(&format!("  {}\n", recorded.replay));
+        Ok(text)
+    }
+
+    /// Breaks once more, on this thread, to learn where.
+    fn broke(&self, kit: &Kit, tried: &Tried) -> String {
+        let source = self.campaign.source(tried.item);
+        let _ = crate::explore::try_plan(&source.plan(tried.item.seed), kit);
+        broke(source.name(), tried.item.seed)
+    }
+
+    /// Whether a source's expectation held; `Err` says what did not.
+    pub fn held(&self, tally: &Tally, source: usize) -> Result<(), String> {
+        let subject = &self.subjects[source].source;
+        let expect = subject.expect();
+        let groups = tally.groups.iter().filter(|((of, _), _)| *of == source);
+        let (tried, violated) = tally.by_source.get(&source).copied().unwrap_or_default();
+        match &expect {
+            Expect::Pass if violated == 0 => Ok(()),
+            Expect::Pass => Err(format!("{violated} of {tried} seeds with findings")),
+            Expect::Violation(names) => {
+                let wanted_one =
+                    |property: &str| names.is_empty() || names.iter().any(|name| name == property);
+                let caught = groups.filter(|(_, group)| wanted_one(group.property)).count();
+                if caught > 0 || tried == 0 {
+                    return Ok(());
+                }
+                let wanted = wanted(&expect);
+                Err(format!("not caught: expected {wanted} within {tried} seeds"))
+            }
+        }
+    }
+
+    fn exit(&self, hunted: &Hunted) -> Exit {
+        let tally = &hunted.tally;
+        let held = (0..self.subjects.len()).all(|source| self.held(tally, source).is_ok());
+        match () {
+            () if hunted.nondeterministic => Exit::Nondeterminism,
+            () if !(held || hunted.interrupted && tally.findings() == 0) => Exit::Violated,
+            () if tally.broken_count > 0 => Exit::CouldNot,
+            () if hunted.interrupted => Exit::Incomplete,
+            () if tally.unknown > 0 => Exit::Undecided,
+            () => Exit::Held,
+        }
+    }
+}
+
+/// That two runs of one plan differ, and where.
+pub fn nondeterminism(kit: &Kit, plan: &Arc<Plan>, name: &str, seed: u64) -> String {
+    let mut text =
+        format!("nondeterminism: `{name}`, seed {seed} ran differently the second time\n");
+    let difference = match first_difference(plan, kit) {
+        Err(cannot) => return text + &format!("  {cannot}\n"),
+        Ok(None) => {
+            return text + "  run twice more, side by side, it was the same: rare, or of threads\n";
+        }
+        Ok(Some(difference)) => difference,
+    };
+    let at = difference.at;
+    text.push_str(&format!("  first difference at {}, step {}\n", at.time, at.step));
+    let lines = |seen: &[Seen]| seen.iter().map(words::seen).collect::<Vec<String>>();
+    let (left, right) = (lines(&difference.left.0), lines(&difference.right.0));
+    let width = left.iter().map(|line| line.chars().count()).max().unwrap_or(0).clamp(20, 60);
+    for n in 0..left.len().max(right.len()) {
+        let (one, other) = (left.get(n), right.get(n));
+        let mark = if one == other { ' ' } else { '!' };
+        let (one, other) = (one.map_or("", String::as_str), other.map_or("", String::as_str));
+        text.push_str(&format!("  {mark} {one:width$} | {other}\n"));
+    }
+    text.push_str(&format!("    digest {} | {}\n", difference.left.1, difference.right.1));
+    text
+}
+
+/// A campaign over one scenario, for other verbs.
+pub fn hunt_of(subject: Subject, first: u64, last: Option<u64>, time: Option<Duration>) -> Hunt {
+    let source: Source = subject.source.clone();
+    Hunt {
+        campaign: Campaign {
+            plans: Vec::new(),
+            scenarios: vec![source],
+            first,
+            last,
+            jobs: jobs(None),
+        },
+        subjects: vec![subject],
+        time,
+        until_quiet: None,
+        stop_after: None,
+        out: PathBuf::from(super::args::RUNS),
+        json: false,
+    }
+}

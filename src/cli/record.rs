@@ -1,0 +1,246 @@
+//! A failing run, run again with everything written down.
+//!
+//! `reports/runs/<token>/` holds `plan.json`, `history.jsonl`, `trace.jsonl`, `verdict.json` and
+//! `report.txt`. It is prepared under another name and renamed, so that nothing half-written is
+//! ever found there.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::base::{Digest, PeerId};
+use crate::explore::{Small, Source, signature};
+use crate::history::{At, History, Seen, jsonl, trace};
+use crate::kit::Kit;
+use crate::plan::Plan;
+use crate::process::Probe;
+use crate::report::Token;
+use crate::report::lanes::{LAST, Story};
+use crate::report::text::{Case, report};
+use crate::report::token::{is_word, short};
+use crate::run::Run;
+use crate::verdict::{Finding, Outcome, Weight};
+
+use super::find::Subject;
+
+/// The most lines of a trace: what comes after is only counted.
+const TRACE_MAX: u64 = 2_000_000;
+
+/// A run that was written down.
+pub struct Recorded {
+    /// The report's text.
+    pub report: String,
+    /// Where its files are, if they were written.
+    pub dir: Option<PathBuf>,
+    /// The command that replays it.
+    pub replay: String,
+    /// Whether it ran as it did before.
+    pub same: bool,
+}
+
+/// What a run is called: its folder's name.
+pub fn name_of(subject: &Subject, seed: u64, digest: Digest) -> String {
+    match &subject.source {
+        Source::Scenario(scenario, recipe) => Token {
+            scenario: scenario.name.clone(),
+            hash: scenario.digest.short(),
+            seed,
+            recipe: recipe.word().to_string(),
+            digest: digest.short(),
+        }
+        .to_string(),
+        Source::Plan(_, plan) => {
+            let name = if is_word(&plan.scenario) { plan.scenario.as_str() } else { "plan" };
+            format!("plan.{name}.{}.{}", short(plan.digest()), short(digest))
+        }
+    }
+}
+
+/// The command that runs it again.
+pub fn replay_line(subject: &Subject, name: &str, out: &Path) -> String {
+    match (&subject.source, &subject.file) {
+        (Source::Scenario(..), None) => format!("zoosim replay {name}"),
+        (Source::Scenario(..), Some(file)) => format!("zoosim replay {name} --scenario {file}"),
+        (Source::Plan(..), _) => {
+            format!("zoosim replay {}", out.join(name).join("plan.json").display())
+        }
+    }
+}
+
+/// Runs a plan again, writes it down under `out` if there is one, and reports on it.
+pub fn record(
+    kit: &Kit,
+    subject: &Subject,
+    seed: u64,
+    small: &Small,
+    out: Option<&Path>,
+) -> Result<Recorded, String> {
+    let plan = subject.source.plan(seed);
+    let name = name_of(subject, seed, small.digest);
+    let replay = replay_line(subject, &name, out.unwrap_or(Path::new(super::args::RUNS)));
+    let until = match &small.outcome {
+        Outcome::Violated(finding) => finding.at.step,
+        Outcome::Pass | Outcome::Unknown(_) => small.end.step,
+    };
+    let mut story = Story::until(until, LAST);
+    let folder = out.map(|out| Folder::begin(out, &name, &plan)).transpose();
+    let mut folder = folder.map_err(cannot_write)?;
+    let mut run = Run::new(plan.clone(), kit).map_err(|cannot| cannot.to_string())?;
+    let mut broken: Option<std::io::Error> = None;
+    while run.step_seen(|at, seen| {
+        seen.iter().for_each(|one| story.observe(at, one));
+        if let Some(Err(error)) = folder.as_mut().map(|folder| folder.write(at, seen)) {
+            broken.get_or_insert(error);
+        }
+    }) {}
+    let ran = run.ran();
+    let properties = run.verdict.properties();
+    let case = Case {
+        plan: &plan,
+        outcome: &ran.outcome,
+        findings: run.verdict.findings(),
+        properties: &properties,
+        story: &story,
+        states: &run.describe(),
+        end: ran.end,
+        replay: &replay,
+    };
+    let report = report(&case);
+    let verdict = verdict_json(&name, &ran.outcome, run.verdict.findings(), ran.digest, ran.end);
+    let dir = match (folder, broken) {
+        (Some(folder), None) => Some(folder.end(&report, &verdict).map_err(cannot_write)?),
+        (Some(_), Some(error)) => return Err(cannot_write(error)),
+        (None, _) => None,
+    };
+    Ok(Recorded { report, dir, replay, same: ran.digest == small.digest })
+}
+
+fn cannot_write(error: std::io::Error) -> String {
+    format!("the run cannot be written down: {error}\nhint: `--out DIR` names another place")
+}
+
+/// Files in the making.
+struct Folder {
+    tmp: PathBuf,
+    dir: PathBuf,
+    trace: BufWriter<File>,
+    history: History,
+    lines: u64,
+    /// The last probe of each peer: only changes are written.
+    probes: Vec<(PeerId, Probe)>,
+}
+
+impl Folder {
+    fn begin(out: &Path, name: &str, plan: &Plan) -> std::io::Result<Folder> {
+        let tmp = out.join(format!(".{name}.{}.tmp", std::process::id()));
+        if tmp.exists() {
+            std::fs::remove_dir_all(&tmp)?;
+        }
+        std::fs::create_dir_all(&tmp)?;
+        std::fs::write(tmp.join("plan.json"), plan_text(plan))?;
+        let mut trace_file = BufWriter::new(File::create(tmp.join("trace.jsonl"))?);
+        writeln!(trace_file, "{}", trace::header(plan))?;
+        let (dir, probes, history) = (out.join(name), Vec::new(), History::new());
+        Ok(Folder { tmp, dir, trace: trace_file, history, lines: 0, probes })
+    }
+
+    fn write(&mut self, at: At, seen: &[Seen]) -> std::io::Result<()> {
+        for one in seen {
+            self.history.observe(at, one);
+            if is_repeated(&mut self.probes, one) {
+                continue;
+            }
+            self.lines += 1;
+            if self.lines <= TRACE_MAX {
+                writeln!(self.trace, "{}", trace::line(at, one))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(mut self, report: &str, verdict: &str) -> std::io::Result<PathBuf> {
+        if self.lines > TRACE_MAX {
+            let left = self.lines - TRACE_MAX;
+            writeln!(self.trace, "{}", json!({ "seen": "truncated", "lines": left }))?;
+        }
+        self.trace.flush()?;
+        let mut history = String::new();
+        jsonl::export(&self.history, &mut history).expect("writing to a string cannot fail");
+        std::fs::write(self.tmp.join("history.jsonl"), history)?;
+        std::fs::write(self.tmp.join("verdict.json"), verdict)?;
+        std::fs::write(self.tmp.join("report.txt"), report)?;
+        if self.dir.exists() {
+            std::fs::remove_dir_all(&self.dir)?;
+        }
+        std::fs::rename(&self.tmp, &self.dir)?;
+        Ok(self.dir)
+    }
+}
+
+/// Whether it is a probe that says what the peer's last one said. Remembers probes.
+pub fn is_repeated(probes: &mut Vec<(PeerId, Probe)>, seen: &Seen) -> bool {
+    let Seen::Probed { peer, probe } = seen else { return false };
+    match probes.iter_mut().find(|(known, _)| known == peer) {
+        Some((_, last)) if last == probe => true,
+        Some((_, last)) => {
+            *last = *probe;
+            false
+        }
+        None => {
+            probes.push((*peer, *probe));
+            false
+        }
+    }
+}
+
+/// A plan as people and `zoosim replay` read it.
+pub fn plan_text(plan: &Plan) -> String {
+    let mut text = serde_json::to_string_pretty(plan).expect("a plan is plain data");
+    text.push('\n');
+    text
+}
+
+fn verdict_json(
+    name: &str,
+    outcome: &Outcome,
+    findings: &[Finding],
+    digest: Digest,
+    end: At,
+) -> String {
+    let (word, why) = match outcome {
+        Outcome::Pass => ("pass", String::new()),
+        Outcome::Violated(finding) => ("violated", finding.detail.clone()),
+        Outcome::Unknown(why) => ("unknown", why.clone()),
+    };
+    let value = json!({
+        "zoosim": "verdict/1",
+        "run": name,
+        "outcome": word,
+        "why": why,
+        "digest": digest.to_string(),
+        "end": { "step": end.step, "time_ns": end.time.0 },
+        "findings": findings.iter().map(finding_json).collect::<Vec<_>>(),
+    });
+    let mut text = serde_json::to_string_pretty(&value).expect("a verdict is plain data");
+    text.push('\n');
+    text
+}
+
+/// A finding, as data.
+pub fn finding_json(finding: &Finding) -> serde_json::Value {
+    json!({
+        "property": finding.property,
+        "weight": match finding.weight {
+            Weight::Assertion => "assertion",
+            Weight::Violation => "violation",
+        },
+        "kind": finding.kind,
+        "signature": signature(finding),
+        "peers": finding.peers,
+        "step": finding.at.step,
+        "time_ns": finding.at.time.0,
+        "detail": finding.detail,
+    })
+}

@@ -1,0 +1,52 @@
+//! `zoosim replay`: the run that a token or a plan names, once more.
+
+use crate::base::Time;
+use crate::explore::{Came, Source, try_plan};
+use crate::kit::Kit;
+use crate::report::token::short;
+use crate::run::Run;
+
+use super::args::ReplayArgs;
+use super::find::{Named, named};
+use super::{Done, Exit, run, say};
+
+/// Replays it.
+pub fn replay(kit: &Kit, args: &ReplayArgs) -> Done {
+    let Named { subject, seed, digest } = named(&args.what, args.scenario.as_deref())?;
+    if let Some(time) = args.at {
+        return at(kit, &subject.source, seed, time);
+    }
+    if args.trace.trace {
+        run::print_trace(kit, &subject.source.plan(seed), args.trace)?;
+    }
+    if let Some(wanted) = digest
+        && let Came::Ran(small) = try_plan(&subject.source.plan(seed), kit)
+        && small.digest.short() != wanted
+    {
+        let ran = short(small.digest);
+        return Err(format!(
+            "this build behaves differently: the token is of run `{wanted:08x}`, this was `{ran}`\n\
+             hint: replay `{}/{}/plan.json`: a plan says everything that a seed once drew",
+            args.out.display(),
+            args.what,
+        ));
+    }
+    run::one(kit, &subject, seed, &args.out)
+}
+
+/// Runs up to a time, and prints how each peer stands.
+fn at(kit: &Kit, source: &Source, seed: u64, time: Time) -> Done {
+    let mut run = Run::new(source.plan(seed), kit).map_err(|cannot| cannot.to_string())?;
+    while run.world.now().time < time && run.step() {}
+    let now = run.world.now();
+    let mut text = format!("{}, step {}\n", now.time, now.step);
+    for (peer, facts) in run.describe() {
+        text.push_str(&format!("{peer}\n"));
+        let widest = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        for (name, value) in facts {
+            text.push_str(&format!("  {name:widest$}  {value}\n"));
+        }
+    }
+    say(&text);
+    Ok(Exit::Held)
+}

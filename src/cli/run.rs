@@ -1,0 +1,187 @@
+//! `zoosim run`: a scenario, at one seed or at its own seeds until something is found.
+
+use std::sync::Arc;
+
+use crate::explore::{Came, Campaign, Next, Source, Tally, try_plan};
+use crate::history::words;
+use crate::kit::Kit;
+use crate::plan::seeds::parse_seeds;
+use crate::plan::{Expect, Plan};
+use crate::run::Run;
+use crate::verdict::Outcome;
+
+use super::args::{RunArgs, TraceArgs};
+use super::find::{self, Subject};
+use super::record::{is_repeated, name_of, record};
+use super::{Done, Exit, exit_of, is_expected, jobs, last_panic, say};
+
+/// Seeds of a scenario that names none.
+const SEEDS: (u64, u64) = (0, 19);
+
+/// Runs the scenario.
+pub fn run(kit: &Kit, args: &RunArgs) -> Done {
+    let recipe = find::recipe(kit, args.bug.as_deref())?;
+    let subject = Subject::scenario(&args.scenario, recipe)?;
+    let (first, last) = match (&args.seed, own_seeds(&subject.source)?) {
+        (Some(seed), _) => {
+            let seed = find::seed(seed)?;
+            (seed, seed)
+        }
+        (None, own) => own,
+    };
+    if args.trace.trace {
+        print_trace(kit, &subject.source.plan(first), args.trace)?;
+    }
+    if first == last || args.trace.trace {
+        return one(kit, &subject, first, &args.out);
+    }
+    many(kit, &subject, (first, last), &args.out)
+}
+
+/// The first and last seed that a scenario's test runs.
+pub fn own_seeds(source: &Source) -> Result<(u64, u64), String> {
+    match source {
+        Source::Plan(_, plan) => Ok((plan.seed, plan.seed)),
+        Source::Scenario(scenario, _) => match &scenario.seeds {
+            None => Ok(SEEDS),
+            Some(text) => {
+                let seeds = parse_seeds(text).map_err(|problem| problem.to_string())?;
+                Ok((*seeds.start(), *seeds.end()))
+            }
+        },
+    }
+}
+
+/// Runs one seed, and tells what came of it; writes down what was found.
+pub fn one(kit: &Kit, subject: &Subject, seed: u64, out: &std::path::Path) -> Done {
+    let plan = subject.source.plan(seed);
+    let small = match try_plan(&plan, kit) {
+        Came::Ran(small) => small,
+        Came::Cannot(cannot) => return Err(cannot.to_string()),
+        Came::Broke(_) => return Err(broke(subject.source.name(), seed)),
+    };
+    let expect = subject.source.expect();
+    let name = subject.source.name();
+    match &small.outcome {
+        Outcome::Pass => {
+            let (step, time) = (small.end.step, small.end.time);
+            let token = name_of(subject, seed, small.digest);
+            say(&format!(
+                "passed: `{name}`, seed {seed}: {step} steps, {time} simulated: {token}\n"
+            ));
+            if expect != Expect::Pass {
+                say(&format!("expected {}, which this seed does not show\n", wanted(&expect)));
+            }
+        }
+        Outcome::Violated(_) | Outcome::Unknown(_) => {
+            let recorded = record(kit, subject, seed, &small, Some(out))?;
+            if !recorded.same {
+                say(&super::fuzz::nondeterminism(kit, &plan, name, seed));
+                return Ok(Exit::Nondeterminism);
+            }
+            say(&recorded.report);
+        }
+    }
+    Ok(exit_of(&small.outcome, &expect))
+}
+
+/// What a negative scenario wants to see.
+pub fn wanted(expect: &Expect) -> String {
+    match expect {
+        Expect::Pass => "no violation".to_string(),
+        Expect::Violation(names) if names.is_empty() => "a violation".to_string(),
+        Expect::Violation(names) => format!("a violation of `{}`", names.join("` or `")),
+    }
+}
+
+/// That the simulator panicked, and where.
+pub fn broke(name: &str, seed: u64) -> String {
+    let why = last_panic();
+    format!("`{name}`, seed {seed}: the simulator itself is at fault: {why}")
+}
+
+/// Runs seeds until one shows what ends the matter: a violation where none is expected, the
+/// expected one where one is.
+fn many(kit: &Kit, subject: &Subject, seeds: (u64, u64), out: &std::path::Path) -> Done {
+    let campaign = Campaign {
+        plans: Vec::new(),
+        scenarios: vec![subject.source.clone()],
+        first: seeds.0,
+        last: Some(seeds.1),
+        jobs: jobs(None),
+    };
+    let (name, expect) = (subject.source.name(), subject.source.expect());
+    let mut tally = Tally::default();
+    let mut decisive = None;
+    campaign.run(
+        kit,
+        || false,
+        || {},
+        |tried| {
+            tally.take(tried);
+            let end = match &tried.came {
+                Came::Cannot(_) | Came::Broke(_) => true,
+                Came::Ran(small) => match &small.outcome {
+                    Outcome::Violated(finding) => {
+                        expect == Expect::Pass || is_expected(finding, &expect)
+                    }
+                    Outcome::Pass | Outcome::Unknown(_) => tried.again == Some(false),
+                },
+            };
+            if end {
+                decisive = Some(tried.item.seed);
+                return Next::Stop;
+            }
+            Next::Go
+        },
+    );
+    if let Some(item) = tally.nondeterministic.first() {
+        let plan = subject.source.plan(item.seed);
+        say(&super::fuzz::nondeterminism(kit, &plan, name, item.seed));
+        return Ok(Exit::Nondeterminism);
+    }
+    if let Some(seed) = decisive {
+        return one(kit, subject, seed, out);
+    }
+    let (tried, unknown) = (tally.tried, tally.unknown);
+    say(&format!("`{name}`: {tried} seeds: {} passed, {unknown} undecided\n", tally.passed));
+    match expect {
+        Expect::Violation(_) => {
+            let others = tally.findings();
+            say(&format!(
+                "not caught: expected {} within {tried} seeds; {others} showed something else\n",
+                wanted(&expect)
+            ));
+            Ok(Exit::Violated)
+        }
+        Expect::Pass if unknown > 0 => Ok(Exit::Undecided),
+        Expect::Pass => Ok(Exit::Held),
+    }
+}
+
+/// Prints what is seen of a run, one line each.
+pub fn print_trace(kit: &Kit, plan: &Arc<Plan>, args: TraceArgs) -> Result<(), String> {
+    let mut run = Run::new(plan.clone(), kit).map_err(|cannot| cannot.to_string())?;
+    let mut probes = Vec::new();
+    let mut text = String::new();
+    loop {
+        let more = run.step_seen(|at, seen| {
+            let late = args.to.is_some_and(|to| at.time > to);
+            let early = args.from.is_some_and(|from| at.time < from);
+            for one in seen {
+                // Probes are remembered while nothing is printed, too.
+                if !is_repeated(&mut probes, one) && !early && !late {
+                    let time = at.time.to_string();
+                    text.push_str(&format!("{time:>13} {:>7} {}\n", at.step, words::seen(one)));
+                }
+            }
+        });
+        if text.len() > 1 << 16 || !more {
+            say(&text);
+            text.clear();
+        }
+        if !more || args.to.is_some_and(|to| run.world.now().time > to) {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What a campaign came to: for people, for scripts, for build servers.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::explore::Tally;
+use crate::kit::Kit;
+use crate::report::junit;
+
+use super::fuzz::{Hunt, Hunted};
+use super::list;
+
+/// The summary for people. It says what was tried, and never how fast.
+pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
+    let tally = &hunted.tally;
+    let mut text = String::new();
+    let mut line = |words: String| {
+        text.push_str(words.trim_end());
+        text.push('\n');
+    };
+    line(String::new());
+    line(format!(
+        "{} seeds: {} passed, {} violated, {} with assertions only, {} undecided, {} could not run",
+        tally.tried,
+        tally.passed,
+        tally.violated,
+        tally.asserted,
+        tally.unknown,
+        tally.broken_count,
+    ));
+    let (simulated, steps) = (tally.simulated, tally.steps);
+    line(format!("simulated {simulated} in {steps} steps, digest {}", tally.digest));
+    let (twice, differ) = (tally.rechecked, tally.nondeterministic.len());
+    line(format!("run twice to check determinism: {twice} seeds, {differ} differed"));
+    for (index, subject) in hunt.subjects.iter().enumerate() {
+        if let Err(why) = hunt.held(tally, index) {
+            line(format!("`{}`: {why}", subject.source.name()));
+        }
+    }
+    for ((source, signature), group) in &tally.groups {
+        let name = hunt.subjects[*source].source.name();
+        let seeds: Vec<String> = group.examples.iter().map(|item| item.seed.to_string()).collect();
+        let (count, seeds) = (group.count, seeds.join(" "));
+        line(format!("  {count:>7} x {signature} in `{name}`: seeds {seeds}"));
+    }
+    for (item, why) in tally.unknown_examples.iter().chain(&tally.broken) {
+        let name = hunt.subjects[item.source].source.name();
+        line(format!("  no verdict: `{name}`, seed {}: {why}", item.seed));
+    }
+    line(String::new());
+    line(format!("syncs of learners: {}", shares(tally)));
+    line(format!(
+        "elections: {} leaders, {} established, {} abdicated",
+        count(&tally.totals.notes, "leading"),
+        count(&tally.totals.notes, "established"),
+        count(&tally.totals.notes, "abdicated"),
+    ));
+    for (title, table) in tables(tally) {
+        line(format!("{title}:"));
+        for row in columns(&table) {
+            line(row);
+        }
+    }
+    line(String::new());
+    text.push_str(&never(kit, tally));
+    text
+}
+
+/// What the campaign never reached, of everything that is known.
+pub fn never(kit: &Kit, tally: &Tally) -> String {
+    let mut text = String::from("never reached\n");
+    let totals = &tally.totals;
+    let calls: Vec<&str> = list::OPERATIONS.iter().map(|(name, _)| *name).collect();
+    let notes: Vec<&str> = list::NOTES.iter().map(|(name, _)| *name).collect();
+    let faults: Vec<&str> = list::FAULTS.iter().map(|(name, _)| *name).collect();
+    let properties = list::properties(kit);
+    let properties: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
+    let groups = [
+        ("notes", notes, &totals.notes),
+        ("faults", faults, &totals.faults),
+        ("operations", calls, &totals.calls),
+        ("properties (never evaluated)", properties, &totals.properties),
+    ];
+    for (title, known, table) in groups {
+        let missing: Vec<&str> = known.into_iter().filter(|word| count(table, word) == 0).collect();
+        let missing = if missing.is_empty() { "-".to_string() } else { missing.join(", ") };
+        crate::report::text::paragraph(&mut text, &format!("  {title}: "), &missing);
+    }
+    text
+}
+
+fn count(table: &BTreeMap<String, u64>, word: &str) -> u64 {
+    table.get(word).copied().unwrap_or(0)
+}
+
+/// Shares of the ways to synchronise a learner, in percent with tenths.
+fn shares(tally: &Tally) -> String {
+    let modes = [
+        ("empty", "sync_empty"),
+        ("DIFF", "sync_diff"),
+        ("disk DIFF", "sync_disk_diff"),
+        ("TRUNC", "sync_trunc"),
+        ("SNAP", "sync_snap"),
+    ];
+    let counts = modes.map(|(name, word)| (name, count(&tally.totals.notes, word)));
+    let all: u64 = counts.iter().map(|(_, count)| count).sum();
+    let share = |(name, count): &(&str, u64)| {
+        let tenths = count * 1000 / all.max(1);
+        format!("{name} {}.{}%", tenths / 10, tenths % 10)
+    };
+    let shares: Vec<String> = counts.iter().map(share).collect();
+    format!("{} of {all}", shares.join(", "))
+}
+
+/// The tables worth printing, the world's split by its first word.
+fn tables(tally: &Tally) -> Vec<(String, BTreeMap<String, u64>)> {
+    let totals = &tally.totals;
+    let mut all = vec![
+        ("properties evaluated".to_string(), totals.properties.clone()),
+        ("notes".to_string(), totals.notes.clone()),
+        ("faults that struck".to_string(), totals.faults.clone()),
+        ("operations called".to_string(), totals.calls.clone()),
+        ("what became of them".to_string(), totals.events.clone()),
+    ];
+    let mut groups: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
+    for (word, count) in &totals.world {
+        let (group, word) = word.split_once(": ").unwrap_or(("the world", word));
+        groups.entry(group).or_default().insert(word.to_string(), *count);
+    }
+    all.extend(groups.into_iter().map(|(group, table)| (group.to_string(), table)));
+    all.retain(|(_, table)| !table.is_empty());
+    all
+}
+
+/// A table in three columns.
+fn columns(table: &BTreeMap<String, u64>) -> Vec<String> {
+    let cells: Vec<String> =
+        table.iter().map(|(word, count)| format!("{count:>10} {word:<22}")).collect();
+    cells.chunks(3).map(|row| format!("  {}", row.concat())).collect()
+}
+
+/// The summary for scripts: one line.
+pub fn json(hunt: &Hunt, hunted: &Hunted) -> Value {
+    let tally = &hunted.tally;
+    let name = |source: usize| hunt.subjects[source].source.name();
+    let groups = tally.groups.iter().map(|((source, signature), group)| {
+        let seeds: Vec<u64> = group.examples.iter().map(|item| item.seed).collect();
+        json!({
+            "source": name(*source), "signature": signature, "count": group.count, "seeds": seeds,
+        })
+    });
+    let sources = (0..hunt.subjects.len()).map(|source| {
+        let (tried, violated) = tally.by_source.get(&source).copied().unwrap_or_default();
+        let held = hunt.held(tally, source);
+        json!({
+            "source": name(source), "seeds": tried, "violated": violated,
+            "held": held.is_ok(), "why": held.err(),
+        })
+    });
+    let differ: Vec<Value> = tally
+        .nondeterministic
+        .iter()
+        .map(|item| json!({ "source": name(item.source), "seed": item.seed }))
+        .collect();
+    json!({
+        "zoosim": "campaign/1",
+        "seeds": tally.tried,
+        "passed": tally.passed,
+        "violated": tally.violated,
+        "asserted": tally.asserted,
+        "undecided": tally.unknown,
+        "could_not_run": tally.broken_count,
+        "interrupted": hunted.interrupted,
+        "steps": tally.steps,
+        "simulated_ns": tally.simulated.0,
+        "digest": tally.digest.to_string(),
+        "run_twice": tally.rechecked,
+        "differed": differ,
+        "sources": sources.collect::<Vec<Value>>(),
+        "signatures": groups.collect::<Vec<Value>>(),
+        "totals": tally.totals,
+    })
+}
+
+/// The summary for build servers.
+pub fn junit(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Vec<junit::Suite> {
+    let tally = &hunted.tally;
+    let known = list::properties(kit);
+    let mut suites = Vec::new();
+    for (index, subject) in hunt.subjects.iter().enumerate() {
+        let held = hunt.held(tally, index);
+        let mut cases = Vec::new();
+        let case = |name: &str, result| junit::Case { name: name.to_string(), result };
+        let verdict = match &held {
+            Ok(()) => junit::Result::Held,
+            Err(why) => junit::Result::Failed(why.clone(), String::new()),
+        };
+        cases.push(case("expectation", verdict));
+        let negative = subject.source.expect() != crate::plan::Expect::Pass;
+        for (property, _) in &known {
+            let of = |((source, _), group): &(&(usize, String), &crate::explore::Group)| {
+                *source == index && group.property == property
+            };
+            let groups: Vec<_> = tally.groups.iter().filter(of).collect();
+            let result = match groups.is_empty() || negative {
+                true if count(&tally.totals.properties, property) == 0 => junit::Result::Skipped,
+                true => junit::Result::Held,
+                false => {
+                    let first = hunted
+                        .firsts
+                        .iter()
+                        .find(|(source, finding)| *source == index && finding.property == property);
+                    let short = first.map_or("", |(_, finding)| finding.detail.as_str());
+                    let rows = groups.iter().map(|((_, signature), group)| {
+                        let seeds = group.examples.iter().map(|item| item.seed.to_string());
+                        let seeds = seeds.collect::<Vec<String>>().join(" ");
+                        format!("{} x {signature}: seeds {seeds}\n", group.count)
+                    });
+                    junit::Result::Failed(short.to_string(), rows.collect())
+                }
+            };
+            cases.push(case(property, result));
+        }
+        suites.push(junit::Suite { name: subject.source.name().to_string(), cases });
+    }
+    suites
+}

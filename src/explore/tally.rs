@@ -1,0 +1,168 @@
+//! What came of many seeds, folded in their order.
+
+use std::collections::BTreeMap;
+
+use crate::base::{Digest, Duration};
+use crate::history::Totals;
+use crate::verdict::{Outcome, Weight};
+
+use super::{Came, Tried, signature};
+
+/// How many seeds of one signature are kept as examples.
+pub const MAX_EXAMPLES: usize = 5;
+
+/// One thing to try: the number of its source in the campaign, and the seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Item {
+    /// Which source.
+    pub source: usize,
+    /// Which seed.
+    pub seed: u64,
+}
+
+/// Findings of one signature in one source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// How many seeds.
+    pub count: u64,
+    /// The first of them.
+    pub examples: Vec<Item>,
+    /// How much the first of them weighs.
+    pub weight: Weight,
+    /// The property violated.
+    pub property: &'static str,
+}
+
+/// Sums over a campaign. It depends on which seeds were tried, and on nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Seeds tried.
+    pub tried: u64,
+    /// Seeds that passed.
+    pub passed: u64,
+    /// Seeds in which a property was violated.
+    pub violated: u64,
+    /// Seeds in which only a check inside a peer failed.
+    pub asserted: u64,
+    /// Seeds without a verdict, and why the first of them has none.
+    pub unknown: u64,
+    /// The first seeds without a verdict.
+    pub unknown_examples: Vec<(Item, String)>,
+    /// Seeds that could not run, with the reason, at most as many as examples.
+    pub broken: Vec<(Item, String)>,
+    /// How many could not run.
+    pub broken_count: u64,
+    /// Steps of all runs.
+    pub steps: u64,
+    /// Simulated time of all runs.
+    pub simulated: Duration,
+    /// What was reached.
+    pub totals: Totals,
+    /// Findings by source and signature.
+    pub groups: BTreeMap<(usize, String), Group>,
+    /// Seeds by source, and of these the ones violated.
+    pub by_source: BTreeMap<usize, (u64, u64)>,
+    /// Seeds that were run twice.
+    pub rechecked: u64,
+    /// Seeds whose second run was another one.
+    pub nondeterministic: Vec<Item>,
+    /// The fold of all digests.
+    pub digest: Digest,
+    /// How many seeds were tried when something new was last seen: a signature, or a word of a
+    /// coverage table.
+    pub new_at: u64,
+}
+
+impl Tally {
+    /// Adds the next seed. True if it is a finding to keep as an example.
+    pub fn take(&mut self, tried: &Tried) -> bool {
+        self.tried += 1;
+        let (seeds, _) = self.by_source.entry(tried.item.source).or_default();
+        *seeds += 1;
+        if let Some(same) = tried.again {
+            self.rechecked += 1;
+            if !same {
+                self.nondeterministic.push(tried.item);
+            }
+        }
+        let small = match &tried.came {
+            Came::Ran(small) => small,
+            Came::Cannot(cannot) => return self.broke(tried.item, cannot.to_string()),
+            Came::Broke(why) => return self.broke(tried.item, format!("panicked: {why}")),
+        };
+        self.steps += small.end.step;
+        self.simulated = self.simulated + crate::base::Duration(small.end.time.0);
+        self.digest.word(small.digest.0);
+        let known = self.words();
+        self.totals.merge(&small.totals);
+        if self.words() > known {
+            self.new_at = self.tried;
+        }
+        match &small.outcome {
+            Outcome::Pass => {
+                self.passed += 1;
+                false
+            }
+            Outcome::Unknown(why) => {
+                self.unknown += 1;
+                if self.unknown_examples.len() < MAX_EXAMPLES {
+                    self.unknown_examples.push((tried.item, why.clone()));
+                }
+                false
+            }
+            Outcome::Violated(finding) => {
+                match finding.weight {
+                    Weight::Violation => self.violated += 1,
+                    Weight::Assertion => self.asserted += 1,
+                }
+                let (_, violated) = self.by_source.entry(tried.item.source).or_default();
+                *violated += 1;
+                self.found(tried.item, signature(finding), finding.weight, finding.property)
+            }
+        }
+    }
+
+    /// Seeds since something new was seen.
+    pub fn quiet(&self) -> u64 {
+        self.tried - self.new_at
+    }
+
+    /// Seeds with a finding of any weight.
+    pub fn findings(&self) -> u64 {
+        self.violated + self.asserted
+    }
+
+    fn broke(&mut self, item: Item, why: String) -> bool {
+        self.broken_count += 1;
+        if self.broken.len() < MAX_EXAMPLES {
+            self.broken.push((item, why));
+        }
+        false
+    }
+
+    fn found(
+        &mut self,
+        item: Item,
+        signature: String,
+        weight: Weight,
+        property: &'static str,
+    ) -> bool {
+        let empty = Group { count: 0, examples: Vec::new(), weight, property };
+        let group = self.groups.entry((item.source, signature)).or_insert(empty);
+        group.count += 1;
+        if group.count == 1 {
+            self.new_at = self.tried;
+        }
+        let keep = group.examples.len() < MAX_EXAMPLES;
+        if keep {
+            group.examples.push(item);
+        }
+        keep
+    }
+
+    fn words(&self) -> usize {
+        let Totals { notes, faults, calls, events, properties, world } = &self.totals;
+        let reached = properties.values().filter(|count| **count > 0).count();
+        notes.len() + faults.len() + calls.len() + events.len() + reached + world.len()
+    }
+}

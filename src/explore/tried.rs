@@ -1,0 +1,87 @@
+//! One seed, tried without a trace: what came of it, in few words.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::base::Digest;
+use crate::history::coverage::add_to;
+use crate::history::{At, Totals};
+use crate::kit::Kit;
+use crate::plan::Plan;
+use crate::run::{CannotRun, Run};
+use crate::verdict::{Finding, Outcome};
+use crate::world::Stats;
+
+use super::Item;
+
+/// What came of one seed.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// Which.
+    pub item: Item,
+    /// What came of it.
+    pub came: Came,
+    /// Whether it was run twice, and if so, whether both runs were the same.
+    pub again: Option<bool>,
+}
+
+/// What came of one plan.
+#[derive(Clone, Debug)]
+pub enum Came {
+    /// It ran.
+    Ran(Box<Small>),
+    /// It could not start.
+    Cannot(CannotRun),
+    /// The simulator itself panicked: a mistake of this crate, not of a peer.
+    Broke(String),
+}
+
+/// A run in few words.
+#[derive(Clone, Debug)]
+pub struct Small {
+    /// The verdict.
+    pub outcome: Outcome,
+    /// The digest of all that happened.
+    pub digest: Digest,
+    /// When it ended.
+    pub end: At,
+    /// What it reached.
+    pub totals: Totals,
+}
+
+/// The words by which findings of the same sort are counted together: the property, the kind and
+/// how many peers are concerned; never an id, an epoch or a time.
+pub fn signature(finding: &Finding) -> String {
+    let peers = match finding.peers.len() {
+        0 => "ensemble",
+        1 => "one-peer",
+        2 => "two-peers",
+        _ => "many-peers",
+    };
+    format!("{}/{}/{peers}", finding.property, finding.kind)
+}
+
+/// Runs a plan to its end.
+pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        let run = Run::new(plan.clone(), kit)?;
+        let (ran, run) = run.finish_all();
+        let mut totals = Totals::default();
+        run.verdict.add_to(&mut totals);
+        add_stats(run.world.stats(), &mut totals);
+        Ok(Small { outcome: ran.outcome, digest: ran.digest, end: ran.end, totals })
+    }));
+    match ran {
+        Ok(Ok(small)) => Came::Ran(Box::new(small)),
+        Ok(Err(cannot)) => Came::Cannot(cannot),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Came::Broke(text.unwrap_or("a panic without words").to_string())
+        }
+    }
+}
+
+fn add_stats(stats: &Stats, totals: &mut Totals) {
+    add_to(&mut totals.world, "events", stats.events);
+}
