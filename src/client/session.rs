@@ -113,6 +113,9 @@ pub enum Action {
     },
 }
 
+/// A connect is given this long at least, in microseconds.
+const MIN_PATIENCE_US: u64 = 1_500_000;
+
 /// How the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
@@ -344,8 +347,10 @@ impl Session {
     fn dial(&mut self, now: Time, out: &mut Vec<Action>) {
         let servers = &self.options.servers;
         let server = servers[self.next_server % servers.len()];
-        // So that all servers can be tried before the session expires.
-        let patience_us = self.timeout_ms.saturating_mul(1000) / servers.len() as u64;
+        // So that all servers can be tried before the session expires; but a timeout below a round
+        // trip and a quorum's work would never connect to anybody.
+        let share_us = self.timeout_ms.saturating_mul(1000) / servers.len() as u64;
+        let patience_us = share_us.max(MIN_PATIENCE_US);
         self.next_server = (self.next_server + 1) % servers.len();
         self.link = Link::Joining(now + Duration::from_us(patience_us.max(1)));
         self.frames = Unframer::default();

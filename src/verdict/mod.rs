@@ -4,8 +4,8 @@
 //! judge: the znode model here is a second, naive implementation.
 
 pub mod invariant;
-pub mod liveness;
 pub mod linear;
+pub mod liveness;
 pub mod locks;
 mod model;
 pub mod witness;
@@ -88,6 +88,7 @@ pub trait Oracle: Send {
 /// The oracles that judge any run of the znode service over Zab.
 pub fn standard(_plan: &Plan) -> Vec<Box<dyn Oracle>> {
     vec![
+        Box::new(locks::Locks::new()),
         Box::new(invariant::Order::default()),
         Box::new(invariant::Local::default()),
         Box::new(witness::Witness::default()),
