@@ -3,6 +3,9 @@
 //! Verdicts have three values and are a function of the plan. Oracles never import what they
 //! judge: the znode model here is a second, naive implementation.
 
+pub mod durability;
+mod files;
+
 use std::fmt;
 
 use crate::base::PeerId;
