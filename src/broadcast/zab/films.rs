@@ -252,6 +252,28 @@ fn random_lives_deliver_one_sequence_and_come_to_rest() {
     }
 }
 
+#[test]
+fn no_frame_from_outside_makes_a_peer_panic() {
+    for seed in 0..40 {
+        let mut world = SmallWorld::new(seed, 3, &[("tick_ms", 200), ("commit_log_count", 3)]);
+        world.spoils = true;
+        for _ in 0..8_000 {
+            world.step();
+            match world.draw.below(60) {
+                0 => world.spoil(),
+                1 => world.propose(),
+                2 if world.draw.below(30) == 0 => {
+                    let peers = world.members();
+                    let peer = *world.draw.pick(&peers);
+                    world.separate(peer, PeerId(peer.0 % 3 + 1), true);
+                    world.apart.clear();
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 /// How many random lives a wrong answer survives.
 fn survives(rules: &Rules) -> u64 {
     let hook = std::panic::take_hook();

@@ -56,6 +56,8 @@ pub(super) struct SmallWorld {
     pub synced: BTreeMap<SyncMode, u64>,
     pub notes: BTreeMap<&'static str, u64>,
     pub proposals: u64,
+    /// Whether frames may be spoilt: then only survival is asked for.
+    pub spoils: bool,
     boots: u64,
 }
 
@@ -82,6 +84,7 @@ impl SmallWorld {
             synced: BTreeMap::new(),
             notes: BTreeMap::new(),
             proposals: 0,
+            spoils: false,
             boots: 0,
             config,
         };
@@ -225,6 +228,7 @@ impl SmallWorld {
             }
             Effect::Defer { work } => node.works.push_back(work),
             Effect::Note(note) => self.on_note(peer, note),
+            Effect::Halt { .. } if self.spoils => {}
             Effect::Halt { reason } => panic!("{peer} halts: {reason}"),
             Effect::Create { ref file }
             | Effect::WriteAt { ref file, .. }
@@ -285,11 +289,15 @@ impl SmallWorld {
         *self.notes.entry(note.kind()).or_insert(0) += 1;
         match note {
             Note::Synced { mode, .. } => *self.synced.entry(mode).or_insert(0) += 1,
+            Note::Breach { .. } if self.spoils => {}
             Note::Breach { what, zxid } => panic!("{peer}: breach {what} at {zxid}"),
             Note::Delivered { zxid, digest } => {
                 let list = &self.nodes[&peer].book.list;
                 let at = list.iter().rposition(|(z, _)| *z == zxid).expect("it was just applied");
                 assert_eq!(list[at], (zxid, digest));
+                if self.spoils {
+                    return;
+                }
                 if at == self.truth.len() {
                     self.truth.push((zxid, digest));
                 }
@@ -301,7 +309,7 @@ impl SmallWorld {
 
     fn check_role(&mut self, peer: PeerId) {
         let book = &mut self.nodes.get_mut(&peer).expect("it just acted").book;
-        if !std::mem::take(&mut book.changed) {
+        if !std::mem::take(&mut book.changed) || self.spoils {
             return;
         }
         match book.serving {
@@ -397,6 +405,24 @@ impl SmallWorld {
 
     pub fn feed(&mut self, peer: PeerId, event: Event) {
         self.act(peer, |zab, now, book, fx| zab.step(now, event, book, fx));
+    }
+
+    /// Spoils one frame that is on its way, if there is one.
+    pub fn spoil(&mut self) {
+        let wires: Vec<(LinkId, PeerId)> = self.wires.keys().copied().collect();
+        let at = *self.draw.pick(&wires);
+        let (byte, value) = (self.draw.word() as usize, self.draw.word() as u8);
+        let cut = self.draw.below(3) == 0;
+        if let Some(Event::Received { bytes, .. }) =
+            self.wires.get_mut(&at).and_then(|wire| wire.back_mut())
+        {
+            let byte = byte % bytes.len().max(1);
+            if cut {
+                bytes.truncate(byte);
+            } else if let Some(spoilt) = bytes.get_mut(byte) {
+                *spoilt = value;
+            }
+        }
     }
 
     /// Runs until the condition holds.
