@@ -2,7 +2,8 @@
 //! happens in the order asked.
 //!
 //! Each device carries out its operations strictly in the order asked: what is asked after a sync
-//! starts after that sync has ended. A crash may fall between any two of them.
+//! starts after that sync has ended. A crash may fall between any two of them. When a sync fails,
+//! what was already asked behind it on that device is not carried out, and its tickets fail too.
 
 use std::ops::Range;
 

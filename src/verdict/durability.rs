@@ -87,7 +87,11 @@ impl Durability {
                 ledger.logged.insert(tag.zxid);
                 self.acks.entry(tag.zxid).or_default().insert(from);
             }
-            "ACKEPOCH" | "LEADERINFO" => ledger.accepted = ledger.accepted.max(tag.epoch),
+            "ACKEPOCH" => ledger.accepted = ledger.accepted.max(tag.epoch),
+            "LEADERINFO" => {
+                ledger.accepted = ledger.accepted.max(tag.epoch);
+                ledger.leading = tag.epoch;
+            }
             "NEWLEADER" => {
                 ledger.current = ledger.current.max(tag.epoch);
                 ledger.leading = tag.epoch;

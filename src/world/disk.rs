@@ -2,7 +2,7 @@
 //!
 //! Each device carries out its operations strictly in the order asked. Writes and changes of names
 //! take no time once it is their turn; a sync or a read takes as long as its law says, and what
-//! was asked after it waits. A sync covers the file that it names, and only that; a directory sync
+//! was asked after it waits. What was asked behind a sync that fails is dropped. A sync covers the file that it names, and only that; a directory sync
 //! covers the names of its device.
 
 use std::collections::VecDeque;
@@ -316,25 +316,37 @@ impl World {
             return false;
         }
         let effect = drive.busy.take().expect("it is busy");
+        let turns_away = !matches!(effect, Effect::Read { .. });
         let life = self.machines[peer].life;
         let Some((ticket, result)) = self.disk_result(peer, device, effect) else { return true };
         if self.machines[peer].life != life {
             return true;
         }
         self.disk_answer(peer, ticket, result.is_ok());
-        self.disk_advance(peer, device);
-        if self.machines[peer].life != life {
-            return true;
-        }
         let result = match result {
             Ok(result) => result,
             Err(error) => DiskResult::Failed(error),
         };
-        let event = Event::Disk { ticket, result };
-        if self.machines[peer].pauses > 0 {
-            self.machines[peer].held.push_back(Held::Event(event));
-        } else {
-            self.run(peer, event);
+        let mut answers = vec![(ticket, result.clone())];
+        if turns_away && let DiskResult::Failed(_) = result {
+            // What was to follow a sync that failed does not happen, and fails like it.
+            let queue = std::mem::take(&mut self.machines[peer].disk.drive(device).queue);
+            for ticket in queue.iter().filter_map(ticket_of) {
+                self.disk_answer(peer, ticket, false);
+                answers.push((ticket, result.clone()));
+            }
+        }
+        self.disk_advance(peer, device);
+        for (ticket, result) in answers {
+            if self.machines[peer].life != life {
+                break;
+            }
+            let event = Event::Disk { ticket, result };
+            if self.machines[peer].pauses > 0 {
+                self.machines[peer].held.push_back(Held::Event(event));
+            } else {
+                self.run(peer, event);
+            }
         }
         true
     }
