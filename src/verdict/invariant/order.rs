@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{Digest, Epoch, PeerId, Zxid};
+use crate::base::{Config, Digest, Epoch, PeerId, PeerSet, Zxid};
 use crate::history::{At, Seen};
 use crate::process::{Note, Probe};
 use crate::verdict::{Finding, Oracle, Weight};
 
-use super::logs::{Entries, PeerLog};
+use super::logs::{Entries, Entry, PeerLog};
 
 const PROPERTIES: &[(&str, &str)] = &[
     ("Leadership", "at most one peer leads an epoch (I-1, S1)"),
@@ -24,9 +24,10 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("LeaderCompleteness", "a new leader's history holds everything ever delivered (I-8)"),
     ("CommitConsistency", "a serving follower delivered its epoch's initial history (I-9)"),
     ("ProcessConsistency", "histories of a leader and its synced follower agree (I-10)"),
-    ("CommittedLogDurability", "a cut never removes a delivered transaction"),
+    ("CommittedLogDurability", "what a cut takes of the delivered log is back before its ack"),
     ("PrefixConsistency", "a state restored holds nothing that others deliver otherwise"),
     ("TreeEquality", "equal applied zxid implies equal tree digest (S8)"),
+    ("QuorumHolds", "what is first delivered is in the logs of a quorum (S4)"),
 ];
 
 /// One peer, as its notes tell.
@@ -41,11 +42,18 @@ struct Member {
     current: Epoch,
     /// The zxid whose tree digest was last compared.
     compared: Zxid,
+    /// What its last cut took away, until it has accepted the leader that asked for the cut.
+    cut: Vec<Entry>,
+    /// The last zxid delivered anywhere when its leader chose how to synchronise it.
+    chosen_at: Zxid,
+    /// The world has damaged its files: it is not held to what it held.
+    pardoned: bool,
 }
 
 /// See the file's page.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Order {
+    config: Config,
     members: BTreeMap<PeerId, Member>,
     /// Everything ever delivered, in order.
     committed: Entries,
@@ -89,8 +97,24 @@ const PROCESS_CONSISTENCY: usize = 10;
 const COMMITTED_LOG_DURABILITY: usize = 11;
 const PREFIX_CONSISTENCY: usize = 12;
 const TREE_EQUALITY: usize = 13;
+const QUORUM_HOLDS: usize = 14;
 
 impl Order {
+    /// Judges an ensemble of this configuration.
+    pub fn new(config: Config) -> Order {
+        Order {
+            config,
+            members: BTreeMap::new(),
+            committed: Entries::default(),
+            origin: None,
+            proposed: BTreeMap::new(),
+            syncing: BTreeMap::new(),
+            established: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            counts: [0; PROPERTIES.len()],
+        }
+    }
+
     fn noted(&mut self, peer: PeerId, note: &Note) -> Result<(), Breach> {
         match note {
             Note::Kept { zxid, digest } => {
@@ -110,6 +134,11 @@ impl Order {
                 let log = &mut self.member(peer).log;
                 log.entries.clear();
                 log.base = *last;
+                Ok(())
+            }
+            Note::Synced { learner, .. } => {
+                let newest = self.committed.last().map_or(Zxid::ZERO, |(zxid, _)| zxid);
+                self.member(*learner).chosen_at = newest;
                 Ok(())
             }
             Note::Truncated { last } => self.truncated(peer, *last),
@@ -142,7 +171,7 @@ impl Order {
             }
             Note::LeaderSyncing { epoch, last } => self.leader_syncing(peer, *epoch, *last),
             Note::Established { epoch, last } => self.leader_established(peer, *epoch, *last),
-            Note::NewLeaderAccepted { epoch, .. } => self.process_consistency(peer, *epoch),
+            Note::NewLeaderAccepted { epoch, .. } => self.new_leader_accepted(peer, *epoch),
             Note::UpToDate { epoch } => self.up_to_date(peer, *epoch),
             _ => Ok(()),
         }
@@ -152,22 +181,34 @@ impl Order {
         self.members.entry(peer).or_default()
     }
 
+    /// A leader may cut what it has proposed and not seen committed, and propose it again right
+    /// behind: what is judged is the log at the acknowledgement, against what was delivered when
+    /// the leader chose the cut.
     fn truncated(&mut self, peer: PeerId, last: Zxid) -> Result<(), Breach> {
-        self.counts[COMMITTED_LOG_DURABILITY] += 1;
+        let member = self.member(peer);
+        member.cut.extend_from_slice(member.log.entries.after(last));
+        member.log.entries.cut(last);
+        member.log.base = member.log.base.min(last);
+        Ok(())
+    }
+
+    fn new_leader_accepted(&mut self, peer: PeerId, epoch: Epoch) -> Result<(), Breach> {
+        let member = self.member(peer);
+        let (cut, chosen_at) = (std::mem::take(&mut member.cut), member.chosen_at);
         let log = &self.members.entry(peer).or_default().log;
-        let lost = self
-            .committed
-            .after(last)
-            .iter()
-            .find(|entry| log.entries.get(entry.0) == Some(entry.1));
-        if let Some((zxid, _)) = lost {
-            let detail = format!("{peer} cuts its log after {last}, but {zxid} was delivered");
+        if !cut.is_empty() {
+            self.counts[COMMITTED_LOG_DURABILITY] += 1;
+        }
+        let delivered =
+            |entry: &&Entry| entry.0 <= chosen_at && self.committed.get(entry.0) == Some(entry.1);
+        if let Some((zxid, _)) = cut.iter().filter(delivered).find(|entry| !log.holds(**entry)) {
+            let detail = format!(
+                "{peer} has cut {zxid} from its log and acknowledges epoch {epoch} without it, \
+                 though it was delivered"
+            );
             return breach(COMMITTED_LOG_DURABILITY, "cut", vec![peer], detail);
         }
-        let log = &mut self.member(peer).log;
-        log.entries.cut(last);
-        log.base = log.base.min(last);
-        Ok(())
+        self.process_consistency(peer, epoch)
     }
 
     fn restored(&mut self, peer: PeerId, zxid: Zxid) -> Result<(), Breach> {
@@ -240,13 +281,32 @@ impl Order {
                     );
                     return breach(LOCAL_PRIMARY_ORDER, "hole", vec![peer], detail);
                 }
-                Ok(())
+                self.check_holders(peer, (zxid, digest))
             }
             Err(_) => {
                 let detail = format!("{peer} delivers {zxid} after others went past it without it");
                 breach(TOTAL_ORDER, "late", vec![peer], detail)
             }
         }
+    }
+
+    fn check_holders(&mut self, peer: PeerId, entry: Entry) -> Result<(), Breach> {
+        self.counts[QUORUM_HOLDS] += 1;
+        let holds = |member: &Member| member.pardoned || member.log.holds(entry);
+        let holders: PeerSet = self
+            .members
+            .iter()
+            .filter(|(_, member)| holds(member))
+            .map(|(holder, _)| *holder)
+            .collect();
+        if self.config.is_quorum(&holders) {
+            return Ok(());
+        }
+        let detail = format!(
+            "{peer} delivers {} first, but only {holders:?} hold it in their logs",
+            entry.0
+        );
+        breach(QUORUM_HOLDS, "minority", vec![peer], detail)
     }
 
     /// What is delivered at `zxid` follows directly on what the peer's state held.
@@ -380,8 +440,8 @@ impl Oracle for Order {
             Seen::Probed { peer, probe } => self.compare_tree(*peer, probe),
             Seen::Starting { peer, damaged, .. } => {
                 let member = self.member(*peer);
-                let keep = (member.accepted, member.current);
-                *member = Member::default();
+                let (keep, pardoned) = ((member.accepted, member.current), member.pardoned);
+                *member = Member { pardoned: pardoned || *damaged, ..Member::default() };
                 if !*damaged {
                     (member.accepted, member.current) = keep;
                 }

@@ -1,8 +1,8 @@
 //! Each invariant fires on the story that breaks it, and is silent on the right one.
 
-use crate::base::{Digest, Epoch, PeerId, Time, Zxid};
+use crate::base::{Config, Digest, Epoch, PeerId, Time, Zxid};
 use crate::history::{At, Seen, Stop};
-use crate::process::{Channel, File, Note, Phase, Probe, Role, Tag};
+use crate::process::{Channel, File, Note, Phase, Probe, Role, SyncMode, Tag};
 use crate::verdict::{Finding, Liveness, Oracle};
 
 use super::{Local, Order};
@@ -65,6 +65,10 @@ fn beginning() -> Vec<Seen> {
     ]
 }
 
+fn order() -> Order {
+    Order::new(Config::initial(2))
+}
+
 fn judge(oracle: &mut dyn Oracle, story: &[Seen]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (step, seen) in story.iter().enumerate() {
@@ -77,9 +81,9 @@ fn judge(oracle: &mut dyn Oracle, story: &[Seen]) -> Vec<Finding> {
 #[track_caller]
 fn fires(property: &str, kind: &str, more: Vec<Seen>) {
     let mut story = beginning();
-    assert_eq!(judge(&mut Order::default(), &story), vec![], "the beginning is right");
+    assert_eq!(judge(&mut order(), &story), vec![], "the beginning is right");
     story.extend(more);
-    let findings = judge(&mut Order::default(), &story);
+    let findings = judge(&mut order(), &story);
     let found = findings.iter().any(|f| f.property == property && f.kind == kind);
     assert!(found, "expected {property}/{kind}, found {findings:?}");
 }
@@ -88,13 +92,14 @@ fn fires(property: &str, kind: &str, more: Vec<Seen>) {
 fn silent(more: Vec<Seen>) {
     let mut story = beginning();
     story.extend(more);
-    assert_eq!(judge(&mut Order::default(), &story), vec![]);
+    assert_eq!(judge(&mut order(), &story), vec![]);
 }
 
 #[test]
 fn a_change_of_leader_that_keeps_everything_is_right() {
     silent(vec![
         proposed(A, z(1, 2)),
+        logged(A, z(1, 2)),
         logged(B, z(1, 2)),
         restored(B, z(1, 2)),
         syncing(B, 2, z(1, 2)),
@@ -102,6 +107,8 @@ fn a_change_of_leader_that_keeps_everything_is_right() {
         delivered(A, z(1, 2)),
         note(A, Note::UpToDate { epoch: Epoch(2) }),
         proposed(B, z(2, 1)),
+        logged(A, z(2, 1)),
+        logged(B, z(2, 1)),
         delivered(B, z(2, 1)),
         delivered(A, z(2, 1)),
     ]);
@@ -204,7 +211,18 @@ fn a_synced_follower_with_another_log_is_found() {
 
 #[test]
 fn a_cut_of_a_delivered_transaction_is_found() {
-    fires("CommittedLogDurability", "cut", vec![note(B, Note::Truncated { last: Zxid::ZERO })]);
+    let cut = note(B, Note::Truncated { last: Zxid::ZERO });
+    let accepts = || note(B, Note::NewLeaderAccepted { epoch: Epoch(1), last: z(1, 1) });
+    let mode = SyncMode::Trunc;
+    let synced = note(A, Note::Synced { learner: B, mode, txns: 0 });
+    fires("CommittedLogDurability", "cut", vec![synced.clone(), cut.clone(), accepts()]);
+    silent(vec![synced, cut, logged(B, z(1, 1)), accepts()]);
+}
+
+#[test]
+fn a_delivery_that_a_minority_holds_is_found() {
+    let story = vec![proposed(A, z(1, 2)), logged(A, z(1, 2)), delivered(A, z(1, 2))];
+    fires("QuorumHolds", "minority", story);
 }
 
 #[test]
