@@ -37,7 +37,7 @@ pub struct Protocol {
 #[derive(Clone)]
 pub struct Rules {
     /// The protocol's.
-    pub zab: zab::rules::Rules,
+    pub zab: zab::Rules,
     /// The server's.
     pub peer: peer::rules::Rules,
     /// Rewrites of a peer's effects, by bug.
@@ -134,7 +134,7 @@ impl Kit {
     pub fn cast(&self, plan: &Plan) -> Result<Cast, UnknownName> {
         let protocol = *find("protocol", &self.protocols, &plan.protocol)?;
         let mut rules = Rules {
-            zab: zab::rules::Rules::right(),
+            zab: zab::Rules::right(),
             peer: peer::rules::Rules::right(),
             rewrites: Vec::new(),
         };

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::base::{Digest, PeerId};
 use crate::explore::{Small, Source, signature};
-use crate::history::{At, Seen, jsonl};
+use crate::history::{At, History, Seen, jsonl, trace};
 use crate::kit::Kit;
 use crate::plan::Plan;
 use crate::process::Probe;
@@ -126,7 +126,7 @@ struct Folder {
     tmp: PathBuf,
     dir: PathBuf,
     trace: BufWriter<File>,
-    history: BufWriter<File>,
+    history: History,
     lines: u64,
     /// The last probe of each peer: only changes are written.
     probes: Vec<(PeerId, Probe)>,
@@ -140,30 +140,21 @@ impl Folder {
         }
         std::fs::create_dir_all(&tmp)?;
         std::fs::write(tmp.join("plan.json"), plan_text(plan))?;
-        let mut trace = BufWriter::new(File::create(tmp.join("trace.jsonl"))?);
-        let mut history = BufWriter::new(File::create(tmp.join("history.jsonl"))?);
-        writeln!(trace, "{}", jsonl::header("trace/1", plan))?;
-        writeln!(history, "{}", jsonl::header("history/1", plan))?;
+        let mut lines = BufWriter::new(File::create(tmp.join("trace.jsonl"))?);
+        writeln!(lines, "{}", trace::header(plan))?;
         let (dir, probes) = (out.join(name), Vec::new());
-        Ok(Folder { tmp, dir, trace, history, lines: 0, probes })
+        Ok(Folder { tmp, dir, trace: lines, history: History::new(), lines: 0, probes })
     }
 
     fn write(&mut self, at: At, seen: &[Seen]) -> std::io::Result<()> {
         for one in seen {
+            self.history.observe(at, one);
             if is_repeated(&mut self.probes, one) {
                 continue;
             }
             self.lines += 1;
-            let history = jsonl::is_history(one);
-            if self.lines > TRACE_MAX && !history {
-                continue;
-            }
-            let line = jsonl::line(at, one);
             if self.lines <= TRACE_MAX {
-                writeln!(self.trace, "{line}")?;
-            }
-            if history {
-                writeln!(self.history, "{line}")?;
+                writeln!(self.trace, "{}", trace::line(at, one))?;
             }
         }
         Ok(())
@@ -175,7 +166,9 @@ impl Folder {
             writeln!(self.trace, "{}", json!({ "seen": "truncated", "lines": left }))?;
         }
         self.trace.flush()?;
-        self.history.flush()?;
+        let mut history = String::new();
+        jsonl::export(&self.history, &mut history).expect("a string takes everything");
+        std::fs::write(self.tmp.join("history.jsonl"), history)?;
         std::fs::write(self.tmp.join("verdict.json"), verdict)?;
         std::fs::write(self.tmp.join("report.txt"), report)?;
         if self.dir.exists() {

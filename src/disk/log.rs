@@ -275,7 +275,7 @@ impl Log {
     /// being written must have been abandoned.
     pub fn truncate(&mut self, last: Zxid, fx: &mut Effects) -> Cut {
         self.settle(fx);
-        self.snapshots.extend(self.expected.take());
+        self.adopt();
         let Some(base) = self.base_below(last) else { return Cut::Impossible };
         let doomed = |snapshot: &Snapshot| snapshot.reach > last;
         if self.snapshots.iter().any(doomed) {
@@ -336,7 +336,8 @@ impl Log {
             Some(settle) => settle.voids,
             None => Vec::new(),
         };
-        voids.extend(self.snapshots.drain(..).chain(self.expected.take()).map(|old| old.file));
+        self.adopt();
+        voids.extend(self.snapshots.drain(..).map(|old| old.file));
         if std::mem::take(&mut self.origin) {
             voids.push(File::snap(epoch::ORIGIN));
         }
@@ -364,8 +365,18 @@ impl Log {
 
     /// A snapshot is about to get its name.
     pub(super) fn expect_snapshot(&mut self, zxid: Zxid, reach: Zxid, size: u64) {
+        self.adopt();
         let file = File::snap(snapshot::name(zxid));
         self.expected = Some(Snapshot { file, zxid, reach, size });
+    }
+
+    /// Counts the snapshot that was about to get its name among the others.
+    fn adopt(&mut self) {
+        if let Some(new) = self.expected.take() {
+            self.snapshots.retain(|old| old.zxid != new.zxid);
+            self.snapshots.push(new);
+            self.snapshots.sort_by_key(|snapshot| snapshot.zxid);
+        }
     }
 
     /// A snapshot that is to replace everything is about to get this name.
@@ -389,14 +400,11 @@ impl Log {
     /// that leads on from the oldest kept (spec 7.6; spec 9, case 92).
     pub fn snapshot_taken(&mut self, zxid: Zxid, reach: Zxid, keep: usize, fx: &mut Effects) {
         self.settle(fx);
-        let file = File::snap(snapshot::name(zxid));
-        let size = self.expected.take().filter(|expected| expected.zxid == zxid);
-        let size = size.map_or(0, |expected| expected.size);
-        self.snapshots.retain(|old| old.zxid != zxid);
-        self.snapshots.push(Snapshot { file, zxid, reach: reach.max(zxid), size });
-        self.snapshots.sort_by_key(|snapshot| snapshot.zxid);
-        self.last = self.last.max(zxid);
-        self.purge(keep.max(1), fx);
+        self.adopt();
+        if let Some(taken) = self.snapshots.iter_mut().find(|snapshot| snapshot.zxid == zxid) {
+            taken.reach = taken.reach.max(reach);
+            self.purge(keep.max(1), fx);
+        }
     }
 
     fn purge(&mut self, keep: usize, fx: &mut Effects) {
@@ -427,7 +435,10 @@ impl Log {
     pub fn read_all(&self, fx: &mut Effects) -> Vec<(Ticket, File)> {
         let logs = self.files.iter().map(|file| file.file.clone());
         let replaced = self.has_replaced.then(|| File::log(epoch::REPLACED));
-        let snapshots = self.snapshots.iter().map(|snapshot| snapshot.file.clone());
+        // One that is about to get its name has it by then: devices keep their order.
+        let new =
+            self.expected.iter().filter(|new| self.snapshots.iter().all(|s| s.zxid != new.zxid));
+        let snapshots = self.snapshots.iter().chain(new).map(|snapshot| snapshot.file.clone());
         let origin = self.origin.then(|| File::snap(epoch::ORIGIN));
         let small = self.small.iter().map(|name| File::snap(*name));
         let all = logs.chain(replaced).chain(snapshots).chain(origin).chain(small);

@@ -74,9 +74,10 @@ pub fn recover(image: &Image) -> Result<Recovered, Refused> {
         log: Log {
             prealloc: PREALLOC,
             roll_after: ROLL_AFTER,
+            // Read from a running peer, the newest file may have records that no sync covers.
+            dirty: !logs.files.is_empty(),
             files: logs.files,
             open: false,
-            dirty: false,
             last,
             snapshots: base.snapshots,
             origin: base.origin,

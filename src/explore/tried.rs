@@ -82,6 +82,28 @@ pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
     }
 }
 
+/// Counters of the world, as words of the form `table: word`.
 fn add_stats(stats: &Stats, totals: &mut Totals) {
-    add_to(&mut totals.world, "events", stats.events);
+    let world = &mut totals.world;
+    let plain = [
+        ("messages", stats.messages),
+        ("client messages", stats.client_messages),
+        ("writes", stats.writes),
+        ("syncs", stats.syncs),
+    ];
+    for (word, count) in plain {
+        add_to(world, &format!("the world: {word}"), count);
+    }
+    for (kind, count) in &stats.noise {
+        add_to(world, &format!("noise: {kind}"), *count);
+    }
+    for ((effect, tag), count) in &stats.crashes {
+        add_to(world, &format!("crashes behind a durable effect: {effect} {tag}"), *count);
+    }
+    for (what, count) in &stats.crash_outcomes {
+        add_to(world, &format!("what crashes left of unsynced files: {what}"), *count);
+    }
+    for ((device, operation, error), count) in &stats.disk_errors {
+        add_to(world, &format!("disk errors: {device} {operation} {error}"), *count);
+    }
 }

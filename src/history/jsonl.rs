@@ -1,331 +1,172 @@
-//! Traces and histories as lines of JSON, for other tools.
+//! A history as lines of JSON, for other tools. Version: `"zoosim":"history/1"`.
 //!
-//! The first line is a header: `{"zoosim":"trace/1","scenario":..,"seed":..}` (or `history/1`).
-//! Each further line is one thing seen: `step`, `time_ns`, `seen` (which thing), then its fields.
-//! Peers and clients are numbers, zxids `"epoch.counter"`, sessions `"0x.."`, digests 16
-//! hexadecimal digits; data are text, or `{"hex": ..}` if they are not UTF-8. A history is the part
-//! of a trace that clients took part in. Fields may be added in this version; readers skip what
-//! they do not know.
+//! The first line is `{"zoosim":"history/1"}`. Then calls by invocation, and after them all other
+//! events by time; times are simulated nanoseconds, `step` counts the world's steps. Zxids are
+//! numbers, paths and names text, data text too if it is UTF-8 and a list of bytes if it is not.
+//!
+//! ```text
+//! {"type":"call","id":0,"client":1,"session":72057594037927937,"conn":3,"server":2,"xid":1,
+//!  "op":{"op":"create","path":"/a","data":"7","mode":"persistent","acl":..},
+//!  "invoked":{"step":40,"time":1200000},"returned":{"step":61,"time":1900000},"zxid":4294967298,
+//!  "outcome":"ok"|"failed"|"lost"|"open","value":..,"error":-101}
+//! {"type":"connected"|"disconnected"|"expired"|"watch","at":{..},"client":1,"session":..,..}
+//! ```
+//!
+//! `value` stands beside `"ok"`: `null` for an empty answer, else an object with those of `path`,
+//! `data`, `stat`, `names`, `parts` that the answer has; `stat` has ZooKeeper's field names. A
+//! failed part of a multi is `{"error":code}`; code 0 for those before the failing one.
+
+use std::fmt::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::{At, Seen, Stop, words};
-use crate::base::{Digest, PeerId, SessionId, Zxid};
 use crate::jute::proto::Stat;
-use crate::plan::Plan;
-use crate::process::{Note, Tag};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
-/// The first line of a file: `kind` is `trace/1` or `history/1`.
-pub fn header(kind: &str, plan: &Plan) -> String {
-    let Plan { scenario, seed, .. } = plan;
-    json!({ "zoosim": kind, "scenario": scenario, "seed": seed }).to_string()
+use super::At;
+use super::record::{Event, Happening, History, Operation, Outcome};
+
+/// The schema's name and version, as the first line states it.
+pub const SCHEMA: &str = "history/1";
+
+/// Writes a history down.
+///
+/// # Errors
+/// Those of `out`.
+pub fn export(history: &History, out: &mut impl Write) -> fmt::Result {
+    writeln!(out, "{}", json!({ "zoosim": SCHEMA }))?;
+    for operation in &history.operations {
+        writeln!(out, "{}", call(operation))?;
+    }
+    for happened in &history.events {
+        writeln!(out, "{}", event(happened))?;
+    }
+    Ok(())
 }
 
-/// Whether it belongs into a history: clients took part in it.
-pub fn is_history(seen: &Seen) -> bool {
-    match seen {
-        Seen::Connecting { .. }
-        | Seen::Connected { .. }
-        | Seen::Disconnected { .. }
-        | Seen::Expired { .. }
-        | Seen::Called(_)
-        | Seen::Returned { .. }
-        | Seen::Lost { .. }
-        | Seen::Watch { .. }
-        | Seen::Finished { .. }
-        | Seen::Claimed { .. }
-        | Seen::Complained { .. } => true,
-        Seen::Starting { .. }
-        | Seen::Refused { .. }
-        | Seen::Stopped { .. }
-        | Seen::Noted { .. }
-        | Seen::Probed { .. }
-        | Seen::LinkUp { .. }
-        | Seen::LinkDown { .. }
-        | Seen::Sent { .. }
-        | Seen::Received { .. }
-        | Seen::Wrote { .. }
-        | Seen::Synced { .. }
-        | Seen::Fault { .. }
-        | Seen::Calm { .. }
-        | Seen::End { .. } => false,
+fn at(at: At) -> Value {
+    json!({ "step": at.step, "time": at.time.0 })
+}
+
+fn call(operation: &Operation) -> Value {
+    let (outcome, extra) = match &operation.outcome {
+        Outcome::Ok(value) => ("ok", Some(("value", reply(value)))),
+        Outcome::Failed(code) => ("failed", Some(("error", json!(code.wire())))),
+        Outcome::Lost => ("lost", None),
+        Outcome::Open => ("open", None),
+    };
+    let mut line = json!({
+        "type": "call",
+        "id": operation.id.0,
+        "client": operation.client.0,
+        "session": operation.session.0,
+        "conn": operation.conn.0,
+        "server": operation.server.0,
+        "xid": operation.xid,
+        "op": op(&operation.op),
+        "invoked": at(operation.invoked),
+        "returned": operation.returned.map(at),
+        "zxid": operation.zxid.map(|zxid| zxid.0),
+        "outcome": outcome,
+    });
+    if let (Some((key, value)), Value::Object(line)) = (extra, &mut line) {
+        line.insert(key.to_owned(), value);
+    }
+    line
+}
+
+fn event(event: &Event) -> Value {
+    let mut line = json!({
+        "at": at(event.at), "client": event.client.0, "session": event.session.0,
+    });
+    let more = match &event.what {
+        Happening::Connected { conn, server, fresh, timeout_ms } => json!({
+            "type": "connected", "conn": conn.0, "server": server.0, "fresh": fresh,
+            "timeout_ms": timeout_ms,
+        }),
+        Happening::Disconnected { conn } => json!({ "type": "disconnected", "conn": conn.0 }),
+        Happening::Expired => json!({ "type": "expired" }),
+        Happening::Watch { conn, kind, path, zxid } => json!({
+            "type": "watch", "conn": conn.0, "kind": kind, "path": path,
+            "zxid": zxid.map(|zxid| zxid.0),
+        }),
+    };
+    if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
+        line.extend(more);
+    }
+    line
+}
+
+fn data(data: Option<&[u8]>) -> Value {
+    match data.map(|bytes| (std::str::from_utf8(bytes), bytes)) {
+        None => Value::Null,
+        Some((Ok(text), _)) => json!(text),
+        Some((Err(_), bytes)) => json!(bytes),
     }
 }
 
-/// One thing seen, as a line without its end.
-pub fn line(at: At, seen: &Seen) -> String {
-    let mut fields = Map::new();
-    fields.insert("step".to_string(), json!(at.step));
-    fields.insert("time_ns".to_string(), json!(at.time.0));
-    let (word, value) = fields_of(seen);
-    fields.insert("seen".to_string(), json!(word));
-    if let Value::Object(more) = value {
-        fields.extend(more);
-    }
-    Value::Object(fields).to_string()
-}
-
-fn fields_of(seen: &Seen) -> (&'static str, Value) {
-    match seen {
-        Seen::Called(_)
-        | Seen::Returned { .. }
-        | Seen::Lost { .. }
-        | Seen::Connecting { .. }
-        | Seen::Connected { .. }
-        | Seen::Disconnected { .. }
-        | Seen::Expired { .. }
-        | Seen::Watch { .. }
-        | Seen::Finished { .. }
-        | Seen::Claimed { .. }
-        | Seen::Complained { .. } => fields_of_client(seen),
-        Seen::Starting { peer, incarnation, image, damaged } => {
-            let files: Vec<Value> = image.files.iter().map(file).collect();
-            let fields = json!({
-                "peer": peer, "incarnation": incarnation, "damaged": damaged, "files": files,
-            });
-            ("starting", fields)
-        }
-        Seen::Refused { peer, reason, damaged } => {
-            ("refused", json!({ "peer": peer, "reason": reason, "damaged": damaged }))
-        }
-        Seen::Stopped { peer, why } => {
-            let (why, detail) = match why {
-                Stop::Crash => ("crash", ""),
-                Stop::Halt(detail) => ("halt", detail.as_str()),
-                Stop::Panic(detail) => ("panic", detail.as_str()),
-            };
-            ("stopped", json!({ "peer": peer, "why": why, "detail": detail }))
-        }
-        Seen::Noted { peer, note } => {
-            let mut fields = json!({ "peer": peer, "note": note.kind() });
-            merge(&mut fields, note_fields(note));
-            ("noted", fields)
-        }
-        Seen::Probed { peer, probe } => {
-            let fields = json!({
-                "peer": peer,
-                "role": words::role(probe.role),
-                "phase": words::phase(probe.phase),
-                "epoch": probe.epoch,
-                "accepted": probe.accepted,
-                "logged": zxid(probe.logged),
-                "committed": zxid(probe.committed),
-                "applied": zxid(probe.applied),
-                "tree": probe.tree.map(hex64),
-                "serving": probe.serving,
-            });
-            ("probed", fields)
-        }
-        Seen::LinkUp { link, from, to, channel } => {
-            let channel = words::channel(*channel);
-            ("link_up", json!({ "link": link, "from": from, "to": to, "channel": channel }))
-        }
-        Seen::LinkDown { link } => ("link_down", json!({ "link": link })),
-        Seen::Sent { link, from, to, channel, tag } => {
-            let channel = words::channel(*channel);
-            let mut fields = json!({ "link": link, "from": from, "to": to, "channel": channel });
-            merge(&mut fields, tag_fields(tag));
-            ("sent", fields)
-        }
-        Seen::Received { link, from, to, tag } => {
-            let mut fields = json!({ "link": link, "from": from, "to": to });
-            merge(&mut fields, tag_fields(tag));
-            ("received", fields)
-        }
-        Seen::Wrote { peer, file, tag } => {
-            let mut fields = json!({ "peer": peer, "file": file.to_string() });
-            merge(&mut fields, tag_fields(tag));
-            ("wrote", fields)
-        }
-        Seen::Synced { peer, device, ok } => {
-            ("synced", json!({ "peer": peer, "device": words::device(*device), "ok": ok }))
-        }
-        Seen::Fault { kind, peer, what } => {
-            ("fault", json!({ "kind": kind, "peer": peer, "what": what }))
-        }
-        Seen::Calm { core, deadline } => {
-            ("calm", json!({ "core": core, "deadline_ns": deadline.0 }))
-        }
-        Seen::End { images } => {
-            let image = |(peer, image): &(PeerId, std::sync::Arc<crate::process::Image>)| {
-                let files: Vec<Value> = image.files.iter().map(file).collect();
-                json!({ "peer": peer, "files": files })
-            };
-            ("end", json!({ "images": images.iter().map(image).collect::<Vec<_>>() }))
-        }
-    }
-}
-
-fn fields_of_client(seen: &Seen) -> (&'static str, Value) {
-    match seen {
-        Seen::Connecting { client, conn, server, session, last_zxid_seen } => {
-            let fields = json!({
-                "client": client, "conn": conn, "server": server, "session": sid(*session),
-                "last_zxid_seen": zxid(*last_zxid_seen),
-            });
-            ("connecting", fields)
-        }
-        Seen::Connected { client, conn, server, session, fresh, timeout_ms } => {
-            let fields = json!({
-                "client": client, "conn": conn, "server": server, "session": sid(*session),
-                "fresh": fresh, "timeout_ms": timeout_ms,
-            });
-            ("connected", fields)
-        }
-        Seen::Disconnected { client, conn } => {
-            ("disconnected", json!({ "client": client, "conn": conn }))
-        }
-        Seen::Expired { client, session } => {
-            ("expired", json!({ "client": client, "session": sid(*session) }))
-        }
-        Seen::Called(call) => {
-            let fields = json!({
-                "call": call.id.0, "client": call.client, "session": sid(call.session),
-                "conn": call.conn, "server": call.server, "xid": call.xid, "op": op(&call.op),
-            });
-            ("called", fields)
-        }
-        Seen::Returned { id, zxid: at, result } => {
-            let mut fields = json!({ "call": id.0, "zxid": zxid(*at) });
-            let answer = match result {
-                Ok(answer) => json!({ "ok": reply(answer) }),
-                Err(code) => json!({ "error": format!("{code:?}") }),
-            };
-            merge(&mut fields, answer);
-            ("returned", fields)
-        }
-        Seen::Lost { id } => ("lost", json!({ "call": id.0 })),
-        Seen::Watch { client, session, conn, kind, path, zxid: at } => {
-            let fields = json!({
-                "client": client, "session": sid(*session), "conn": conn,
-                "event": words::watch_event(*kind), "path": path, "zxid": at.map(zxid),
-            });
-            ("watch", fields)
-        }
-        Seen::Finished { client } => ("finished", json!({ "client": client })),
-        Seen::Claimed { client, session, name, value } => {
-            let session = sid(*session);
-            let fields =
-                json!({ "client": client, "session": session, "name": name, "value": value });
-            ("claimed", fields)
-        }
-        Seen::Complained { client, property, detail } => {
-            let fields = json!({ "client": client, "property": property, "detail": detail });
-            ("complained", fields)
-        }
-        Seen::Starting { .. }
-        | Seen::Refused { .. }
-        | Seen::Stopped { .. }
-        | Seen::Noted { .. }
-        | Seen::Probed { .. }
-        | Seen::LinkUp { .. }
-        | Seen::LinkDown { .. }
-        | Seen::Sent { .. }
-        | Seen::Received { .. }
-        | Seen::Wrote { .. }
-        | Seen::Synced { .. }
-        | Seen::Fault { .. }
-        | Seen::Calm { .. }
-        | Seen::End { .. } => fields_of(seen),
-    }
-}
-
-fn note_fields(note: &Note) -> Value {
-    match note {
-        Note::Recovered { last, current, accepted } => {
-            json!({ "last": zxid(*last), "current": current, "accepted": accepted })
-        }
-        Note::Kept { zxid: at, digest }
-        | Note::Logged { zxid: at, digest }
-        | Note::Delivered { zxid: at, digest } => {
-            json!({ "zxid": zxid(*at), "digest": digest_of(*digest) })
-        }
-        Note::TornTail { after } => json!({ "after": zxid(*after) }),
-        Note::BecameRole { leader, round, .. } => json!({ "leader": leader, "round": round }),
-        Note::Voted { leader, zxid: at, epoch, round } => {
-            json!({ "leader": leader, "zxid": zxid(*at), "epoch": epoch, "round": round })
-        }
-        Note::EpochRepaired { epoch }
-        | Note::EpochProposed { epoch }
-        | Note::EpochAccepted { epoch }
-        | Note::EpochCurrent { epoch }
-        | Note::UpToDate { epoch } => json!({ "epoch": epoch }),
-        Note::LeaderSyncing { epoch, last }
-        | Note::Established { epoch, last }
-        | Note::NewLeaderAccepted { epoch, last } => {
-            json!({ "epoch": epoch, "last": zxid(*last) })
-        }
-        Note::Synced { learner, txns, .. } => json!({ "learner": learner, "txns": txns }),
-        Note::Breach { what, zxid: at } => json!({ "what": what, "zxid": zxid(*at) }),
-        Note::Proposed { zxid: at, record } => {
-            let digest = digest_of(Digest::of(record));
-            json!({ "zxid": zxid(*at), "bytes": record.len(), "digest": digest })
-        }
-        Note::Durable { zxid: at }
-        | Note::Replaced { zxid: at }
-        | Note::Committed { zxid: at }
-        | Note::SnapshotTaken { zxid: at } => json!({ "zxid": zxid(*at) }),
-        Note::Truncated { last } => json!({ "last": zxid(*last) }),
-        Note::Restored { zxid: at, tree } => json!({ "zxid": zxid(*at), "tree": hex64(*tree) }),
-        Note::Abdicated { why } | Note::LeftLeader { why } => json!({ "why": why }),
-        Note::SessionExpired { session, idle_ns, timeout_ms } => {
-            json!({ "session": sid(*session), "idle_ns": idle_ns, "timeout_ms": timeout_ms })
-        }
-        Note::Revalidated { session, valid } => {
-            json!({ "session": sid(*session), "valid": valid })
-        }
-        Note::Hit { bug } => json!({ "bug": bug }),
-        Note::Fact { value, .. } => json!({ "value": value }),
-    }
-}
-
-fn op(op_: &Op) -> Value {
-    let mut fields = json!({ "kind": op_.name() });
-    let more = match op_ {
-        Op::Create { path, data, mode, .. } => {
-            json!({ "path": path, "data": bytes(data.as_deref()), "mode": mode })
+pub(super) fn op(op: &Op) -> Value {
+    let mut line = Map::new();
+    line.insert("op".into(), json!(op.name()));
+    let mut put = |key: &str, value: Value| line.insert(key.to_owned(), value);
+    match op {
+        Op::Create { path, data: bytes, acl, mode, stat: _ } => {
+            put("path", json!(path));
+            put("data", data(bytes.as_deref()));
+            put("mode", json!(mode));
+            let acl = acl.iter().map(|acl| json!([acl.perms, acl.id.scheme, acl.id.id]));
+            put("acl", acl.collect());
         }
         Op::Delete { path, version } | Op::Check { path, version } => {
-            json!({ "path": path, "version": version })
+            put("path", json!(path));
+            put("version", json!(version));
+        }
+        Op::SetData { path, data: bytes, version } => {
+            put("path", json!(path));
+            put("data", data(bytes.as_deref()));
+            put("version", json!(version));
         }
         Op::Exists { path, watch }
         | Op::GetData { path, watch }
-        | Op::GetChildren { path, watch, .. } => json!({ "path": path, "watch": watch }),
-        Op::SetData { path, data, version } => {
-            json!({ "path": path, "data": bytes(data.as_deref()), "version": version })
+        | Op::GetChildren { path, watch, stat: _ } => {
+            put("path", json!(path));
+            put("watch", json!(watch));
         }
-        Op::Sync { path } => json!({ "path": path }),
-        Op::Multi(ops) | Op::MultiRead(ops) => {
-            json!({ "ops": ops.iter().map(op).collect::<Vec<_>>() })
+        Op::Sync { path } => {
+            put("path", json!(path));
+        }
+        Op::Multi(parts) | Op::MultiRead(parts) => {
+            put("parts", parts.iter().map(self::op).collect());
         }
         Op::SetWatches { relative, data, exist, child } => {
-            let relative = zxid(Zxid::from_wire(*relative));
-            json!({ "relative": relative, "data": data, "exist": exist, "child": child })
+            put("relative", json!(relative));
+            put("watches", json!({ "data": data, "exist": exist, "child": child }));
         }
-        Op::CreateSession { timeout } => json!({ "timeout_ms": timeout }),
-        Op::Ping | Op::CloseSession => json!({}),
-    };
-    merge(&mut fields, more);
-    fields
+        Op::CreateSession { timeout } => {
+            put("timeout", json!(timeout));
+        }
+        Op::Ping | Op::CloseSession => {}
+    }
+    Value::Object(line)
 }
 
-fn reply(reply_: &Reply) -> Value {
-    match reply_ {
-        Reply::Done => json!({}),
-        Reply::Created { path, stat: of } => json!({ "path": path, "stat": of.as_ref().map(stat) }),
-        Reply::Stat(of) => json!({ "stat": stat(of) }),
-        Reply::Data { data, stat: of } => {
-            json!({ "data": bytes(data.as_deref()), "stat": stat(of) })
+pub(super) fn reply(reply: &Reply) -> Value {
+    match reply {
+        Reply::Done => Value::Null,
+        Reply::Created { path, stat: None } | Reply::Synced { path } => json!({ "path": path }),
+        Reply::Created { path, stat: Some(seen) } => json!({ "path": path, "stat": stat(seen) }),
+        Reply::Stat(seen) => json!({ "stat": stat(seen) }),
+        Reply::Data { data: bytes, stat: seen } => {
+            json!({ "data": data(bytes.as_deref()), "stat": stat(seen) })
         }
-        Reply::Children { names, stat: of } => {
-            json!({ "names": names, "stat": of.as_ref().map(stat) })
+        Reply::Children { names, stat: None } => json!({ "names": names }),
+        Reply::Children { names, stat: Some(seen) } => {
+            json!({ "names": names, "stat": stat(seen) })
         }
-        Reply::Synced { path } => json!({ "path": path }),
         Reply::Multi(parts) => {
             let part = |part: &Result<Reply, Option<ErrorCode>>| match part {
-                Ok(answer) => json!({ "ok": reply(answer) }),
-                Err(code) => json!({ "error": code.map(|code| format!("{code:?}")) }),
+                Ok(done) => self::reply(done),
+                Err(code) => json!({ "error": code.map_or(0, ErrorCode::wire) }),
             };
             json!({ "parts": parts.iter().map(part).collect::<Vec<_>>() })
         }
@@ -334,55 +175,45 @@ fn reply(reply_: &Reply) -> Value {
 
 fn stat(stat: &Stat) -> Value {
     json!({
-        "czxid": zxid(Zxid::from_wire(stat.czxid)),
-        "mzxid": zxid(Zxid::from_wire(stat.mzxid)),
-        "pzxid": zxid(Zxid::from_wire(stat.pzxid)),
+        "czxid": stat.czxid,
+        "mzxid": stat.mzxid,
+        "ctime": stat.ctime,
+        "mtime": stat.mtime,
         "version": stat.version,
         "cversion": stat.cversion,
         "aversion": stat.aversion,
-        "ephemeral_owner": sid(SessionId(stat.ephemeral_owner)),
-        "data_length": stat.data_length,
-        "num_children": stat.num_children,
+        "ephemeralOwner": stat.ephemeral_owner,
+        "dataLength": stat.data_length,
+        "numChildren": stat.num_children,
+        "pzxid": stat.pzxid,
     })
 }
 
-fn tag_fields(tag: &Tag) -> Value {
-    json!({ "kind": tag.kind, "epoch": tag.epoch, "zxid": zxid(tag.zxid) })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ClientId, ConnId, PeerId, SessionId, Time, Zxid};
+    use crate::history::{Call, CallId, Seen};
 
-fn file((name, bytes): (&crate::process::File, &std::sync::Arc<Vec<u8>>)) -> Value {
-    let digest = digest_of(Digest::of(bytes));
-    json!({ "name": name.to_string(), "bytes": bytes.len(), "digest": digest })
-}
-
-fn bytes(data: Option<&[u8]>) -> Value {
-    let Some(data) = data else { return Value::Null };
-    match std::str::from_utf8(data) {
-        Ok(text) => json!(text),
-        Err(_) => {
-            json!({ "hex": data.iter().map(|byte| format!("{byte:02x}")).collect::<String>() })
-        }
-    }
-}
-
-fn zxid(zxid: Zxid) -> Value {
-    json!(zxid.to_string())
-}
-
-fn sid(session: SessionId) -> Value {
-    json!(format!("{:#x}", session.0))
-}
-
-fn digest_of(digest: Digest) -> Value {
-    json!(digest.to_string())
-}
-
-fn hex64(value: u64) -> String {
-    format!("{value:016x}")
-}
-
-fn merge(into: &mut Value, more: Value) {
-    if let (Value::Object(into), Value::Object(more)) = (into, more) {
-        into.extend(more);
+    #[test]
+    fn a_history_is_lines_of_json() {
+        let mut history = History::new();
+        let at = |step| At { step, time: Time(step * 10) };
+        let (id, client, session) = (CallId(0), ClientId(1), SessionId(7));
+        let (conn, server, op) = (ConnId(3), PeerId(2), Op::Sync { path: "/".into() });
+        history
+            .observe(at(1), &Seen::Called(Call { id, client, session, conn, server, xid: 1, op }));
+        let result = Ok(Reply::Synced { path: "/".into() });
+        history.observe(at(2), &Seen::Returned { id, zxid: Zxid(5), result });
+        history.observe(at(3), &Seen::Expired { client, session });
+        let mut text = String::new();
+        export(&history, &mut text).unwrap();
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0], json!({ "zoosim": "history/1" }));
+        assert_eq!(lines[1]["outcome"], "ok");
+        assert_eq!(lines[1]["value"], json!({ "path": "/" }));
+        assert_eq!(lines[1]["returned"], json!({ "step": 2, "time": 20 }));
+        assert_eq!(lines[2]["type"], "expired");
     }
 }

@@ -230,10 +230,7 @@ impl Service {
     ) {
         match &mut self.duty {
             Duty::Idle => self.close_conn(conn, fx),
-            Duty::Leading(leader) => {
-                let valid = leader.renew(now, session, timeout_ms, self.id, fx);
-                self.renewed(conn, valid, fx);
-            }
+            Duty::Leading(_) => self.renew_here(now, conn, session, timeout_ms, fx),
             Duty::Following(learner) => {
                 learner.renewing.push_back((session, conn));
                 self.ask(Ask::TellLeader(wire::revalidate(session, &timeout_ms)));

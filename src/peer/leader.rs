@@ -22,7 +22,7 @@ use super::rules::{CloseStage, SyncBy};
 use super::service::{Duty, EXPIRE, Service};
 use super::{Ask, wire};
 
-/// Who waits for a barrier.
+/// Who waits for a barrier, or for a session to end.
 #[derive(Clone, Copy, Debug)]
 enum Waiter {
     Conn(ConnId),
@@ -32,6 +32,7 @@ enum Waiter {
 /// What only a leader keeps.
 #[derive(Clone, Debug)]
 pub(super) struct Leader {
+    me: PeerId,
     epoch: Epoch,
     /// The zxid of the next transaction; `None` where the epoch has no more.
     next: Option<Zxid>,
@@ -43,11 +44,20 @@ pub(super) struct Leader {
     armed: Option<Time>,
     barriers: BTreeMap<u64, Waiter>,
     last_token: u64,
+    /// Renewals of sessions whose closeSession is on its way.
+    renewing: Vec<(SessionId, Waiter)>,
 }
 
 impl Leader {
-    pub fn new(epoch: Epoch, next: Zxid, tree: &Tree, tick: Duration, now: Now) -> Leader {
+    pub fn new(
+        me: PeerId,
+        (epoch, next): (Epoch, Zxid),
+        tree: &Tree,
+        tick: Duration,
+        now: Now,
+    ) -> Leader {
         Leader {
+            me,
             epoch,
             next: Some(next),
             prepared: tree.last(),
@@ -57,6 +67,7 @@ impl Leader {
             armed: None,
             barriers: BTreeMap::new(),
             last_token: 0,
+            renewing: Vec::new(),
         }
     }
 
@@ -75,22 +86,32 @@ impl Leader {
         !self.tracker.is_live(session) || self.tracker.check_owner(session, origin)
     }
 
-    /// Decides on a renewal (spec 3.5).
-    pub fn renew(
+    /// Decides on a renewal (spec 3.5). `None` while the session is closing: the verdict comes
+    /// with the end of its closeSession. A client told earlier that its session is expired would
+    /// be told too early: the closeSession may still die with this leader, and the session's
+    /// ephemerals live on (spec 8.1 C10).
+    fn renew(
         &mut self,
         now: Now,
         session: SessionId,
         timeout_ms: i32,
-        owner: PeerId,
+        asker: Waiter,
         fx: &mut Effects,
-    ) -> bool {
+    ) -> Option<bool> {
         let valid = self.tracker.touch(session, Some(timeout_ms), now.mono);
         if valid {
+            let owner = match asker {
+                Waiter::Conn(_) => self.me,
+                Waiter::Learner(peer) => peer,
+            };
             self.tracker.set_owner(session, owner);
             self.arm(now, fx);
+        } else if self.tracker.is_known(session) {
+            self.renewing.push((session, asker));
+            return None;
         }
         fx.note(Note::Revalidated { session, valid });
-        valid
+        Some(valid)
     }
 
     /// What a learner's clients touched.
@@ -102,10 +123,12 @@ impl Leader {
     }
 
     pub fn learner_left(&mut self, learner: PeerId) {
-        self.barriers.retain(|_, waiter| match waiter {
+        let stays = |waiter: &Waiter| match waiter {
             Waiter::Conn(_) => true,
             Waiter::Learner(peer) => *peer != learner,
-        });
+        };
+        self.barriers.retain(|_, waiter| stays(waiter));
+        self.renewing.retain(|(_, waiter)| stays(waiter));
     }
 
     pub fn applied(&mut self, zxid: Zxid) {
@@ -126,8 +149,13 @@ impl Leader {
         }
     }
 
-    pub fn session_closed(&mut self, session: SessionId) {
+    /// A closeSession is applied. Returns who asked to renew it meanwhile.
+    fn session_closed(&mut self, session: SessionId) -> Vec<Waiter> {
         self.tracker.remove(session);
+        let (ended, waiting) = self.renewing.drain(..).partition(|(id, _)| *id == session);
+        self.renewing = waiting;
+        let ended: Vec<(SessionId, Waiter)> = ended;
+        ended.into_iter().map(|(_, waiter)| waiter).collect()
     }
 
     /// Sets the expiry timer, unless it fires early enough.
@@ -257,8 +285,10 @@ impl Service {
             }
             packet::REVALIDATE => {
                 let Ok((session, timeout_ms)) = wire::read_revalidate::<i32>(&data) else { return };
-                let valid = leader.renew(now, session, timeout_ms.max(1), learner, fx);
-                self.ask(Ask::TellLearner(learner, wire::revalidate(session, &valid)));
+                let asker = Waiter::Learner(learner);
+                if let Some(valid) = leader.renew(now, session, timeout_ms.max(1), asker, fx) {
+                    self.ask(Ask::TellLearner(learner, wire::revalidate(session, &valid)));
+                }
             }
             packet::SYNC => self.learner_syncs(learner),
             _ => {}
@@ -303,6 +333,35 @@ impl Service {
         });
         if let Some(answered) = waiting {
             *answered = true;
+        }
+    }
+
+    /// A client of this server asks to renew a session.
+    pub(super) fn renew_here(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        session: SessionId,
+        timeout_ms: i32,
+        fx: &mut Effects,
+    ) {
+        let Duty::Leading(leader) = &mut self.duty else { return };
+        if let Some(valid) = leader.renew(now, session, timeout_ms, Waiter::Conn(conn), fx) {
+            self.renewed(conn, valid, fx);
+        }
+    }
+
+    /// A closeSession is applied: whoever asked to renew the session meanwhile is told its end.
+    pub(super) fn close_applied(&mut self, session: SessionId, fx: &mut Effects) {
+        let Duty::Leading(leader) = &mut self.duty else { return };
+        for waiter in leader.session_closed(session) {
+            fx.note(Note::Revalidated { session, valid: false });
+            match waiter {
+                Waiter::Conn(conn) => self.renewed(conn, false, fx),
+                Waiter::Learner(learner) => {
+                    self.ask(Ask::TellLearner(learner, wire::revalidate(session, &false)));
+                }
+            }
         }
     }
 

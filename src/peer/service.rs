@@ -225,7 +225,7 @@ impl Service {
         leader.applied(Zxid::from_wire(record.header.zxid));
         match &record.txn {
             Txn::CreateSession(txn) => leader.session_created(now, record, txn.timeout, fx),
-            Txn::CloseSession(_) => leader.session_closed(session),
+            Txn::CloseSession(_) => self.close_applied(session, fx),
             Txn::Create(_)
             | Txn::Create2(_)
             | Txn::Delete(_)
@@ -313,7 +313,8 @@ impl StateMachine for Service {
         self.tree.set_config(&self.config.text(), self.config.version, now.wall);
         self.duty = match serving {
             Serving::Leading { epoch, next } => {
-                let mut leader = Leader::new(epoch, next, &self.tree, self.knobs.tick, now);
+                let mut leader =
+                    Leader::new(self.id, (epoch, next), &self.tree, self.knobs.tick, now);
                 leader.arm(now, fx);
                 Duty::Leading(leader)
             }

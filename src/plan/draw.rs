@@ -28,6 +28,8 @@ struct Setting<'a> {
     swarm: &'a Swarm,
     /// Neither faults nor noise.
     quiet: bool,
+    /// Frail peers lose or damage what they stored, and nothing else goes wrong between peers.
+    rot: bool,
     voters: u8,
     tick: u64,
     init_limit: u64,
@@ -85,6 +87,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         seed,
         swarm: &scenario.swarm,
         quiet,
+        rot: !quiet && faults::rots(scenario, seed, voters),
         voters,
         tick: knob("tick_ms"),
         init_limit: knob("init_limit"),

@@ -21,6 +21,8 @@ pub use scenario::Scenario;
 pub use workload::{Call, ClientPlan, Driver, Step};
 
 #[cfg(test)]
+mod bad_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

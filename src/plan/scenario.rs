@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
 
 use super::input::{InputError, Problem, did_you_mean, quoted, read};
 use super::{ClientPlan, ClockPlan, DiskNoise, Expect, NetNoise, Planned, WorkNoise};
@@ -228,7 +228,25 @@ macro_rules! embed {
 /// The scenarios that this build carries: name and text. Those under `negative/` plant a bug and
 /// demand that it is caught.
 pub fn embedded() -> &'static [(&'static str, &'static str)] {
-    embed!["default"]
+    embed![
+        "default",
+        "client-moves-between-servers",
+        "deposed-leader",
+        "disk-full",
+        "epoch-race",
+        "follower-joins-under-load",
+        "lagging-follower-gets-snap",
+        "leader-in-minority",
+        "old-leader-gets-trunc",
+        "power-loss-of-all",
+        "quiet",
+        "rolling-restarts",
+        "rot-on-a-minority",
+        "session-expiry-race",
+        "standalone",
+        "torn-log-tail",
+        "negative/ack-before-fsync",
+    ]
 }
 
 impl<'de> Deserialize<'de> for Voters {
@@ -279,15 +297,5 @@ impl<'de> Deserialize<'de> for Families {
             }
         }
         deserializer.deserialize_any(Reader)
-    }
-}
-
-impl Serialize for Families {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Families::All => "all".serialize(serializer),
-            Families::None => "none".serialize(serializer),
-            Families::Only(names) => names.serialize(serializer),
-        }
     }
 }

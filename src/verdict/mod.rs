@@ -4,7 +4,9 @@
 //! judge: the znode model here is a second, naive implementation.
 
 pub mod invariant;
+pub mod linear;
 pub mod liveness;
+pub mod locks;
 mod model;
 pub mod witness;
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::{ConnId, Digest, Draw, Duration, Key, PeerId, Ratio, Time};
+use crate::base::{ConnId, Draw, Duration, Key, PeerId, Ratio, Time};
 use crate::process::{Event, Frame};
 
 use super::World;
@@ -228,7 +228,7 @@ impl World {
             self.queue.push(self.now + gap, what);
         }
         self.digest.word(u64::from(conn));
-        self.digest.word(Digest::of(&bytes).0);
+        self.fold_bytes(&bytes);
         if side == 0 {
             self.run(server, Event::ConnBytes { conn: ConnId(u64::from(conn)), bytes });
         } else {

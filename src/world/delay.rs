@@ -85,7 +85,7 @@ fn exponential(mean: u64, word: u64) -> Duration {
     let step = LN[index + 1] - LN[index];
     let ln = LN[index] + ((u128::from(step) * u128::from(between)) >> 32) as u64;
     let value = (u64::from(zeros) + 1) * LN_2 - ln.min(LN_2);
-    let scaled = u128::from(value) * u128::from(mean) >> 32;
+    let scaled = (u128::from(value) * u128::from(mean)) >> 32;
     Duration((scaled.min(u128::from(mean) * 20)) as u64)
 }
 
@@ -131,6 +131,6 @@ mod tests {
         let mut dice = Key(3).named("delay").stream();
         let exponential = Delay::Exponential { min_us: 0, mean_us: 1000 };
         let drawn: Vec<u64> = (0..4).map(|_| exponential.draw(&mut dice).0).collect();
-        insta::assert_snapshot!(format!("{drawn:?}"), @"");
+        insta::assert_snapshot!(format!("{drawn:?}"), @"[428557, 1488059, 339763, 777645]");
     }
 }

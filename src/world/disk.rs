@@ -59,6 +59,17 @@ struct DriveFaults {
     misdirect: bool,
 }
 
+/// The ticket of what takes time; None for what does not.
+fn ticket_of(effect: &Effect) -> Option<Ticket> {
+    if let Effect::Read { ticket, .. }
+    | Effect::Fsync { ticket, .. }
+    | Effect::FsyncDir { ticket, .. } = effect
+    {
+        return Some(*ticket);
+    }
+    None
+}
+
 fn index(device: Device) -> usize {
     match device {
         Device::Log => 0,
@@ -157,7 +168,7 @@ impl Disk {
     /// Carries out damage to durable files while the peer is down; what happened, for people.
     pub(super) fn damage(&mut self, damage: &Damage) -> Option<String> {
         let (class, act) = match damage {
-            Damage::Wipe => {
+            Damage::Wipe | Damage::Replace => {
                 self.load(&Image::default());
                 self.durable = Zxid::ZERO;
                 return Some("all files are gone".into());
@@ -221,12 +232,7 @@ impl World {
     /// Queues an operation of a peer, and carries out what can be at once.
     pub(super) fn disk_ask(&mut self, peer: usize, device: Device, effect: Effect) {
         let disk = &mut self.machines[peer].disk;
-        match &effect {
-            Effect::Read { ticket, .. }
-            | Effect::Fsync { ticket, .. }
-            | Effect::FsyncDir { ticket, .. } => disk.open.push(*ticket),
-            _ => {}
-        }
+        disk.open.extend(ticket_of(&effect));
         disk.drive(device).queue.push_back(effect);
         self.disk_advance(peer, device);
     }
@@ -240,12 +246,10 @@ impl World {
                 return;
             }
             let Some(effect) = drive.queue.pop_front() else { return };
-            match effect {
-                Effect::Read { .. } | Effect::Fsync { .. } | Effect::FsyncDir { .. } => {
-                    return self.disk_begin(peer, device, effect);
-                }
-                _ => self.disk_carry(peer, device, effect),
+            if ticket_of(&effect).is_some() {
+                return self.disk_begin(peer, device, effect);
             }
+            self.disk_carry(peer, device, effect);
         }
     }
 
@@ -269,6 +273,9 @@ impl World {
     /// Carries out an operation that takes no time.
     fn disk_carry(&mut self, peer: usize, device: Device, effect: Effect) {
         let sector = self.plan.disk.sector.max(1);
+        if let Effect::WriteAt { bytes, .. } = &effect {
+            self.fold_bytes(bytes);
+        }
         let carried = self.machines[peer].disk.drive(device).carry(effect, sector);
         self.fold_text(carried.kind, carried.tag.zxid.0);
         let id = self.machines[peer].id;
@@ -431,7 +438,13 @@ impl Drive {
         let result = match effect {
             Effect::Create { file } => {
                 carried.kind = "create";
-                self.write_error().map_or_else(|| Ok(self.files.create(&file.name)), Err)
+                match self.write_error() {
+                    Some(error) => Err(error),
+                    None => {
+                        self.files.create(&file.name);
+                        Ok(())
+                    }
+                }
             }
             Effect::WriteAt { file, offset, bytes, tag } => {
                 (carried.kind, carried.tag) = ("write", tag);
@@ -464,7 +477,7 @@ impl Drive {
                 carried.kind = "remove";
                 self.files.remove(&file.name)
             }
-            _ => unreachable!("syncs and reads take time; nothing else is asked of a device"),
+            other => unreachable!("{other:?} is no change of a device"),
         };
         if let Err(error) = result {
             carried.failed = Some(error);
@@ -516,7 +529,7 @@ impl Disk {
                 };
                 ("fsync_dir", ticket, result)
             }
-            _ => unreachable!("only syncs and reads take time"),
+            other => unreachable!("{other:?} takes no time"),
         }
     }
 }

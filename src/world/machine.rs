@@ -51,6 +51,8 @@ pub(super) enum Damage {
     Lose { file: String, empty: bool },
     /// Everything is gone.
     Wipe,
+    /// An operator has put an empty disk in.
+    Replace,
 }
 
 /// See the module's page.

@@ -16,11 +16,14 @@
 //! The invariant: everything that decides is keyed by what it decides (see `Key`), so that taking
 //! one fault out of a plan does not re-deal the dice of the rest.
 
+mod calm;
+mod check;
 mod clients;
 mod conns;
 mod delay;
 mod device;
 mod disk;
+mod fold;
 mod gates;
 mod machine;
 mod nemesis;
@@ -28,6 +31,7 @@ mod network;
 mod peers;
 mod queue;
 mod stats;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -83,6 +87,8 @@ pub struct World {
     calls: u32,
     /// Every injector consults this, and does nothing once it is set.
     calm: bool,
+    /// Some peer has been paused in this run: until then nothing need be held.
+    pausing: bool,
     finished: bool,
     scratch: Scratch,
     seen: Vec<Seen>,
@@ -106,7 +112,7 @@ impl World {
     /// # Errors
     /// What no correct ensemble could survive, or what does not make sense, naming the fault.
     pub fn new(plan: Arc<Plan>, cast: Cast) -> Result<World, String> {
-        nemesis::check(&plan)?;
+        check::check(&plan)?;
         if plan.clients.len() != cast.programs.len() {
             let (want, have) = (plan.clients.len(), cast.programs.len());
             return Err(format!("the plan has {want} clients, but the cast {have} programs"));
@@ -138,6 +144,7 @@ impl World {
             gates: Gates::new(peers, plan.clients.len()),
             calls: 0,
             calm: false,
+            pausing: false,
             finished: false,
             scratch: Scratch::default(),
             seen: Vec::new(),
@@ -270,6 +277,9 @@ impl World {
 
     /// Keeps what is meant for a paused peer until it goes on.
     fn is_held(&mut self, what: What) -> bool {
+        if !self.pausing {
+            return false;
+        }
         let Some(peer) = self.meant_for(what) else { return false };
         let machine = &mut self.machines[peer];
         let held = machine.pauses > 0;
@@ -346,9 +356,5 @@ impl World {
     #[inline]
     fn id(&self, peer: usize) -> PeerId {
         self.machines[peer].id
-    }
-
-    fn fold_text(&mut self, text: &str, number: u64) {
-        self.digest.word(Digest::of(text.as_bytes()).0 ^ number);
     }
 }

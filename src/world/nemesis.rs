@@ -11,10 +11,10 @@
 
 use std::sync::Arc;
 
-use crate::base::{Duration, PeerId, Time};
+use crate::base::{Duration, Time};
 use crate::history::{Seen, Stop};
-use crate::plan::{Fault, Pattern, Plan, Split, Target, When};
-use crate::process::{Channel, Device, Role};
+use crate::plan::{Fault, Pattern, Split, Target, When};
+use crate::process::{Channel, Device, Down};
 
 use super::World;
 use super::disk::device_named;
@@ -62,6 +62,14 @@ enum Undo {
     Wake { peer: usize, device: Device },
     Hasten { peer: usize, device: Device, extra: Duration },
     Thaw { peer: usize },
+}
+
+impl Nemesis {
+    /// Nothing that waits will strike, and nothing that is in force will be ended one by one.
+    pub(super) fn disarm(&mut self) {
+        self.armed.clear();
+        self.in_force.clear();
+    }
 }
 
 impl Sighting {
@@ -228,7 +236,7 @@ impl World {
                 let what = format!("links between {} and {} are reset", self.id(a), self.id(b));
                 self.report(fault, Some(a), what);
                 for link in self.net.between(a, b) {
-                    self.reset_link(link, crate::process::Down::Reset);
+                    self.reset_link(link, Down::Reset);
                 }
                 Some(a)
             }
@@ -263,6 +271,7 @@ impl World {
             Fault::Pause { ms, .. } => {
                 self.report(fault, Some(peer), format!("{id} stands still for {ms} ms"));
                 if self.machines[peer].is_up() {
+                    self.pausing = true;
                     self.machines[peer].pauses += 1;
                     let life = self.machines[peer].life;
                     self.undo_in(ends(ms), Undo::Resume { peer, life });
@@ -426,7 +435,7 @@ impl World {
         if reset {
             for (a, b) in &pairs {
                 for link in self.net.between(*a, *b) {
-                    self.reset_link(link, crate::process::Down::Reset);
+                    self.reset_link(link, Down::Reset);
                 }
             }
             for (client, server) in servers {
@@ -439,228 +448,15 @@ impl World {
         }
         first.first().copied()
     }
-
-    /// The pairs that a split cuts, the first side first, and the peers of that side.
-    fn split(&self, split: &Split, context: Context) -> Option<(Vec<(usize, usize)>, Vec<usize>)> {
-        let peers = self.machines.len();
-        let all: Vec<usize> = (0..peers).collect();
-        let others = |sides: &[usize]| -> Vec<usize> {
-            all.iter().filter(|peer| !sides.contains(peer)).copied().collect()
-        };
-        let first: Vec<usize> = match split {
-            Split::Isolate(target) => vec![self.find(target, context)?],
-            Split::LeaderInMinority => {
-                let leader = self.find(&Target::Leader, context)?;
-                (0..((peers - 1) / 2).max(1)).map(|next| (leader + next) % peers).collect()
-            }
-            Split::Sides(sides) => sides.iter().map(|id| usize::from(id.0) - 1).collect(),
-            Split::Bridge(target) => {
-                let rest = others(&[self.find(target, context)?]);
-                let half = rest[..rest.len() / 2].to_vec();
-                let pairs = half.iter().flat_map(|a| rest[half.len()..].iter().map(|b| (*a, *b)));
-                return Some((pairs.collect(), half.clone()));
-            }
-            Split::Ring => {
-                // So far around the ring that each sees just more than half.
-                let reach = (peers / 2).div_ceil(2);
-                let far = |a: usize, b: usize| (b - a).min(peers - (b - a)) > reach;
-                let pairs = all.iter().flat_map(|a| (a + 1..peers).map(move |b| (*a, b)));
-                return Some((pairs.filter(|(a, b)| far(*a, *b)).collect(), Vec::new()));
-            }
-            Split::Pair(a, b) => {
-                let (a, b) = (self.find(a, context)?, self.find(b, context)?);
-                return (a != b).then(|| (vec![(a, b)], vec![a]));
-            }
-        };
-        let second = others(&first);
-        let pairs = first.iter().flat_map(|a| second.iter().map(move |b| (*a, *b))).collect();
-        Some((pairs, first))
-    }
-
-    /// Who a target is now.
-    fn find(&self, target: &Target, context: Context) -> Option<usize> {
-        let live = || (0..self.machines.len()).filter(|peer| self.machines[*peer].is_up());
-        // Of equals the one with the smallest id: `min_by_key` keeps the first, and reversed ids
-        // make `max_by_key` do so too.
-        let low = |peer: &usize| usize::MAX - *peer;
-        let durable = |peer: usize| {
-            let machine = &self.machines[peer];
-            machine.disk.durable.min(machine.probe.logged)
-        };
-        let probe = |peer: &usize| &self.machines[*peer].probe;
-        let leader = || {
-            let leads = live().filter(|peer| probe(peer).role == Role::Leading);
-            let leads = leads.max_by_key(|peer| (probe(peer).epoch, low(peer)));
-            leads.or_else(|| live().max_by_key(|peer| (probe(peer).logged, low(peer))))
-        };
-        match target {
-            Target::Peer(id) => Some(usize::from(id.0) - 1),
-            Target::Leader => leader().or(Some(0)),
-            Target::Follower(n) => {
-                let leader = leader();
-                let follows: Vec<usize> = live().filter(|peer| Some(*peer) != leader).collect();
-                let n = usize::from(*n);
-                (!follows.is_empty()).then(|| follows[n % follows.len()])
-            }
-            Target::Shortest => live().min_by_key(|peer| durable(*peer)),
-            Target::Longest => live().max_by_key(|peer| (durable(*peer), low(peer))),
-            Target::Same => context.0.or_else(leader),
-            Target::Other => context.1.or(context.0).or_else(leader),
-        }
-    }
-
-    /// Every injector stops, and what they have done is undone: the safety phase is over.
-    pub(super) fn calm_down(&mut self) -> bool {
-        self.calm = true;
-        self.nemesis.armed.clear();
-        self.nemesis.in_force.clear();
-        let troubled = |world: &World, peer: usize| {
-            let machine = &world.machines[peer];
-            !machine.is_up() || machine.damaged
-        };
-        let mut core = Vec::new();
-        for peer in 0..self.machines.len() {
-            let id = self.id(peer);
-            if !(self.plan.frail.contains(&id) && troubled(self, peer)) {
-                core.push(id);
-            }
-        }
-        self.open_all_gates();
-        self.links_calm();
-        for peer in 0..self.machines.len() {
-            let pending = &mut self.machines[peer].damage;
-            // A disk that is already gone stays gone; what would still have come does not come.
-            pending.retain(|damage| *damage == Damage::Wipe);
-            self.disk_calm(peer);
-            while self.machines[peer].clock.is_frozen() {
-                if self.machines[peer].clock.thaw(self.now) {
-                    self.rearm(peer);
-                }
-            }
-            if self.machines[peer].pauses > 0 {
-                self.machines[peer].pauses = 1;
-                self.resume(peer);
-            }
-            if !self.machines[peer].is_up() {
-                let life = self.machines[peer].life;
-                let peer = peer as u8;
-                let refused = self.machines[usize::from(peer)].refused;
-                let what =
-                    if refused { What::Replace { peer, life } } else { What::Start { peer, life } };
-                self.queue.push(self.now + Duration::from_ms(1), what);
-            }
-        }
-        let deadline = self.deadline();
-        self.see(Seen::Calm { core, deadline });
-        self.clients_calm();
-        true
-    }
-
-    /// By when a correct ensemble serves again: twenty times what it may take to agree and to
-    /// synchronise, the longest election back-off, the longest session, and what is still on its
-    /// way, all by the slowest clock.
-    fn deadline(&self) -> Time {
-        const BACK_OFF: Duration = Duration::from_ms(60_000);
-        let plan = &self.plan;
-        let ticks = 20 * (plan.knob("init_limit", 10) + plan.knob("sync_limit", 5));
-        let ensemble = Duration::from_ms(plan.knob("tick_ms", 2000)).times(ticks);
-        let session = plan.clients.iter().map(|client| client.timeout_ms).max().unwrap_or(0);
-        let ours = ensemble + BACK_OFF + Duration::from_ms(session) + RETRANSMIT;
-        let slowest = plan.clocks.iter().map(|clock| clock.drift_ppm).min().unwrap_or(0);
-        let slowest = slowest.clamp(-500_000, 0);
-        let rate = (1_000_000 + slowest) as u128;
-        self.now + Duration((u128::from(ours.0) * 1_000_000 / rate) as u64)
-    }
 }
 
 /// Where a moment happened, or whom the fault before struck; and the other end.
-type Context = (Option<usize>, Option<usize>);
+pub(super) type Context = (Option<usize>, Option<usize>);
 
 fn channel_named(name: &str) -> Option<Channel> {
     match name {
         "election" => Some(Channel::Election),
         "quorum" => Some(Channel::Quorum),
         _ => None,
-    }
-}
-
-/// Refuses plans that name what does not exist, and faults that no correct ensemble could survive.
-pub(super) fn check(plan: &Plan) -> Result<(), String> {
-    if plan.voters == 0 {
-        return Err("an ensemble needs a voter".into());
-    }
-    let exists = |id: &PeerId| (1..=plan.voters).contains(&id.0);
-    if let Some(id) = plan.frail.iter().find(|id| !exists(id)) {
-        return Err(format!("frail peer {id} is not one of the {} voters", plan.voters));
-    }
-    if plan.frail.len() * 2 >= usize::from(plan.voters) && !plan.frail.is_empty() {
-        return Err(format!("{} frail peers of {} are no minority", plan.frail.len(), plan.voters));
-    }
-    for (index, planned) in plan.faults.iter().enumerate() {
-        check_fault(plan, &planned.fault)
-            .map_err(|why| format!("fault {index} (`{}`): {why}", planned.fault.kind()))?;
-    }
-    Ok(())
-}
-
-fn check_fault(plan: &Plan, fault: &Fault) -> Result<(), String> {
-    let one_of = |name: &str, known: &[&str]| match known.contains(&name) {
-        true => Ok(()),
-        false => Err(format!("unknown name `{name}`, not one of {}", known.join(", "))),
-    };
-    let exists = |target: &Target| match target {
-        Target::Peer(id) if !(1..=plan.voters).contains(&id.0) => Err(format!("no peer {id}")),
-        Target::Peer(_)
-        | Target::Leader
-        | Target::Follower(_)
-        | Target::Shortest
-        | Target::Longest
-        | Target::Same
-        | Target::Other => Ok(()),
-    };
-    let frail = |target: &Target| match target {
-        Target::Peer(id) if plan.frail.contains(id) => Ok(()),
-        _ => Err("it may only strike a peer that the plan names as frail".to_string()),
-    };
-    let devices = ["log", "snap"];
-    match fault {
-        Fault::Crash { peer, .. }
-        | Fault::Pause { peer, .. }
-        | Fault::ResetClients { peer }
-        | Fault::WallStep { peer, .. }
-        | Fault::FreezeClock { peer, .. } => exists(peer),
-        Fault::CrashAll { .. } => Ok(()),
-        Fault::Wipe { peer, .. } | Fault::Misdirect { peer } => frail(peer),
-        Fault::Rot { peer, file } | Fault::LoseFile { peer, file, .. } => {
-            frail(peer)?;
-            one_of(file, &["log", "snapshot", "epoch"])
-        }
-        Fault::DiskHang { peer, device, .. } | Fault::DiskSlow { peer, device, .. } => {
-            exists(peer)?;
-            one_of(device, &devices)
-        }
-        Fault::DiskError { peer, device, error, .. } => {
-            exists(peer)?;
-            one_of(device, &devices)?;
-            one_of(error, &["write_eio", "enospc", "sync_eio", "read_eio"])
-        }
-        Fault::Partition { split, .. } => match split {
-            Split::Isolate(target) | Split::Bridge(target) => exists(target),
-            Split::LeaderInMinority | Split::Ring => Ok(()),
-            Split::Sides(sides) => sides.iter().try_for_each(|id| exists(&Target::Peer(*id))),
-            Split::Pair(a, b) => exists(a).and_then(|()| exists(b)),
-        },
-        Fault::Hold { from, to, channel, .. } => {
-            exists(from)?;
-            exists(to)?;
-            channel.as_deref().map_or(Ok(()), |name| one_of(name, &["election", "quorum"]))
-        }
-        Fault::Reset { a, b } => exists(a).and_then(|()| exists(b)),
-        Fault::CutClient { client, servers, .. } => {
-            if *client == 0 || *client as usize > plan.clients.len() {
-                return Err(format!("no client {client}"));
-            }
-            servers.iter().try_for_each(|id| exists(&Target::Peer(*id)))
-        }
     }
 }

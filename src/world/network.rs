@@ -17,9 +17,9 @@
 
 use std::collections::VecDeque;
 
-use crate::base::{Digest, Draw, Duration, Epoch, Key, LinkId, PeerId, Time};
+use crate::base::{Draw, Duration, Epoch, Key, LinkId, PeerId, Time};
 use crate::history::Seen;
-use crate::process::{Channel, Down, Event, Frame, Tag};
+use crate::process::{Channel, Down, Event, Frame};
 
 use super::World;
 use super::nemesis::Sighting;
@@ -539,12 +539,5 @@ impl World {
             let flight = &mut l.flight[usize::from(side)];
             flight.last = flight.last.max(at);
         }
-    }
-
-    fn fold_frame(&mut self, id: u64, frame: &Frame) {
-        let Tag { kind, epoch, zxid } = frame.tag;
-        self.digest.word(id << 32 | u64::from(epoch.0));
-        self.digest.word(zxid.0 ^ Digest::of(kind.as_bytes()).0);
-        self.digest.bytes(&frame.bytes);
     }
 }

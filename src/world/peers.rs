@@ -42,6 +42,7 @@ impl World {
                     Damage::Rot { .. } => "rot",
                     Damage::Lose { .. } => "lose_file",
                     Damage::Wipe => "wipe",
+                    Damage::Replace => "replace",
                 };
                 self.see(Seen::Fault { kind, peer: Some(id), what: format!("{id}: {what}") });
             }
@@ -97,7 +98,7 @@ impl World {
         if machine.life != life || machine.is_up() {
             return false;
         }
-        machine.damage.push(Damage::Wipe);
+        machine.damage.push(Damage::Replace);
         self.start(peer);
         true
     }
@@ -121,6 +122,7 @@ impl World {
         let now = machine.now(self.now);
         let Some(body) = &mut machine.body else { return };
         let life = machine.life;
+        let starts = event.is_none();
         let mut fx = std::mem::take(&mut self.scratch.fx);
         fx.reset(machine.next_ticket);
         let stepped = catch_unwind(AssertUnwindSafe(|| {
@@ -134,7 +136,12 @@ impl World {
             Ok(probe) => probe,
             Err(panic) => return self.panicked(peer, panic),
         };
-        self.machines[peer].next_ticket = fx.next_ticket();
+        let machine = &mut self.machines[peer];
+        machine.next_ticket = fx.next_ticket();
+        if starts {
+            // What it has found in its files is durable, and nothing else is.
+            machine.disk.durable = probe.logged;
+        }
         for effect in fx.list_mut().drain(..) {
             self.carry_out(peer, effect);
             if self.machines[peer].life != life {

@@ -120,6 +120,11 @@ impl SessionTracker {
         self.sessions.get(&session).is_some_and(|tracked| !tracked.closing)
     }
 
+    /// Live, or closing.
+    pub fn is_known(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
+    }
+
     /// The owner check of spec 3.5: an unset owner is adopted; another owner means that the
     /// session has moved. An unknown session has nobody to move to: true, and the caller's check
     /// of liveness decides.

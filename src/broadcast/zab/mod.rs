@@ -31,6 +31,11 @@ mod snapshot_task;
 mod sync;
 mod wire;
 
+#[cfg(test)]
+mod films;
+#[cfg(test)]
+mod small_world;
+
 use std::collections::BTreeMap;
 
 use crate::base::{Config, Duration, Epoch, Key, LinkId, PeerId, Ticket, Zxid};

@@ -2,6 +2,7 @@
 
 use crate::base::{Dice, Draw, PeerId};
 
+use super::super::scenario::Scenario;
 use super::super::{Fault, Planned, Target, When};
 use super::{Setting, moments, shapes};
 
@@ -32,8 +33,8 @@ pub fn draw(setting: &Setting<'_>, clients: u32, frail: &mut Vec<PeerId>) -> Vec
     let mut dice = setting.dice("faults");
     let (low, high) = setting.swarm.faults;
     let style = Style { long: dice.below(2) == 0, clients };
-    if let Some(faults) = rot(setting, frail) {
-        return cap(faults, high);
+    if setting.rot {
+        return cap(rot(setting, frail), high);
     }
     let on = families(setting, &mut dice);
     if on.is_empty() || high == 0 {
@@ -182,25 +183,28 @@ fn clock(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
     vec![Planned { when: moments::some(setting, dice, from, 10), fault }]
 }
 
-/// In a tenth of the seeds, frail peers lose or damage what they stored.
+/// Whether this is one of the seeds, a tenth of them, where frail peers lose or damage what they
+/// stored. Nothing else goes wrong in such a seed but clients and slowness.
 ///
-/// Such a seed has no other faults. What a disk loses without a trace (the newest log, a write
-/// that went elsewhere, a flipped bit that looks like a torn tail) takes an acknowledgement back,
-/// and an election without one more holder would then lose a committed transaction: no protocol
-/// survives that. As long as the others stay up and hear each other, they elect among themselves.
-fn rot(setting: &Setting<'_>, frail: &mut Vec<PeerId>) -> Option<Vec<Planned>> {
+/// What a disk loses without a trace (the newest log, a write that went elsewhere, a flipped bit
+/// that looks like a torn tail) takes an acknowledgement back, and an election without one more
+/// holder would then lose a committed transaction: no protocol survives that. As long as the
+/// others stay up and hear each other, they elect among themselves.
+pub fn rots(scenario: &Scenario, seed: u64, voters: u8) -> bool {
+    let swarm = &scenario.swarm;
+    // A scenario that names its frail peers, or allows no other fault, means every seed.
+    let others = FAMILIES.iter().any(|(name, _)| swarm.allows(name));
+    let chosen = Dice::new(seed, "plan/rots").below(100) < 11;
+    swarm.allows("rot") && voters >= 3 && (chosen || !others || !scenario.frail.is_empty())
+}
+
+/// The faults of a seed whose frail peers forget; they are chosen here unless named.
+fn rot(setting: &Setting<'_>, frail: &mut Vec<PeerId>) -> Vec<Planned> {
     let mut dice = setting.dice("rot");
-    let most = u64::from(setting.voters - 1) / 2;
-    // A scenario that names its frail peers, or asks for nothing else, means every seed.
-    let asked = !frail.is_empty() || !FAMILIES.iter().any(|(name, _)| setting.allows(name));
-    let chosen = dice.below(100) < 11 || asked;
-    if !setting.allows("rot") || !chosen || most == 0 {
-        return None;
-    }
     if frail.is_empty() {
         let mut peers = setting.peers();
         dice.shuffle(&mut peers);
-        peers.truncate(dice.between(1, most) as usize);
+        peers.truncate(dice.between(1, u64::from(setting.voters - 1) / 2) as usize);
         peers.sort_unstable();
         *frail = peers;
     }
@@ -225,5 +229,5 @@ fn rot(setting: &Setting<'_>, frail: &mut Vec<PeerId>) -> Option<Vec<Planned>> {
         let when = When::Then(dice.scale(1, setting.tick * 4));
         faults.push(Planned { when, fault: Fault::Crash { peer, down: Some(down) } });
     }
-    Some(faults)
+    faults
 }

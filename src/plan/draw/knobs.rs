@@ -7,7 +7,7 @@ use crate::base::{Dice, Draw};
 use super::Setting;
 
 /// Every knob: name, default, smallest and largest sensible value, and what it is.
-pub const KNOBS: [(&str, u64, u64, u64, &str); 19] = [
+pub const KNOBS: [(&str, u64, u64, u64, &str); 18] = [
     ("tick_ms", 200, 10, 10_000, "the unit of all timeouts"),
     ("init_limit", 10, 2, 100, "ticks for a learner to connect and synchronise"),
     ("sync_limit", 5, 2, 100, "ticks of silence after which a leader or learner is given up"),
@@ -31,8 +31,7 @@ pub const KNOBS: [(&str, u64, u64, u64, &str); 19] = [
     ("election_poll_ms", 200, 1, 60_000, "silence after which a looking peer sends its vote again"),
     ("election_poll_max_ms", 2_000, 1, 60_000, "the longest such silence, after doubling"),
     ("finalize_wait_ms", 200, 0, 60_000, "wait for a better vote before an election ends"),
-    ("redial_ms", 100, 1, 60_000, "wait before dialling again"),
-    ("connect_timeout_ms", 5_000, 1, 60_000, "how long a dial may hang"),
+    ("dial_retry_ms", 100, 1, 60_000, "wait before dialling again"),
 ];
 
 /// What nobody sets. A plan names each knob, so that it does not depend on defaults elsewhere; 0
@@ -61,7 +60,7 @@ pub fn draw(dice: &mut Dice, wan: bool, knobs: &mut BTreeMap<String, u64>) {
     set("prealloc", *dice.pick(&[0, 64, 512, 4_096]));
     set("apply_batch", dice.between(1, 8));
     set("outstanding_limit", if dice.below(4) == 0 { dice.scale(1, 32) } else { 1_000 });
-    set("redial_ms", dice.scale(10, 200));
+    set("dial_retry_ms", dice.scale(10, 200));
 }
 
 /// Knobs of elections: longer than the network is slow, or they would never end.
@@ -71,13 +70,9 @@ pub fn election(setting: &Setting<'_>, knobs: &mut BTreeMap<String, u64>) {
     let finalize = (one_way * 2 + dice.scale(5, 200)).min(60_000);
     let poll = (one_way * 3 + dice.scale(10, 300)).min(60_000);
     let most = (poll * dice.between(2, 10)).min(60_000);
-    let connect = (one_way * 8 + dice.scale(100, 5_000)).min(60_000);
-    for (name, value) in [
-        ("finalize_wait_ms", finalize),
-        ("election_poll_ms", poll),
-        ("election_poll_max_ms", most),
-        ("connect_timeout_ms", connect),
-    ] {
+    for (name, value) in
+        [("finalize_wait_ms", finalize), ("election_poll_ms", poll), ("election_poll_max_ms", most)]
+    {
         knobs.insert(name.to_string(), value);
     }
 }

@@ -50,7 +50,7 @@ const RARE_NOTES: [&str; 18] = [
 const NOTES: [&str; 5] = ["proposed", "logged", "durable", "committed", "delivered"];
 
 /// What is written.
-const WRITES: [&str; 3] = ["log", "snapshot", "epoch"];
+const WRITES: [&str; 5] = ["record", "log_header", "snapshot", "acceptedEpoch", "currentEpoch"];
 
 /// A moment from `from` ms on.
 pub fn any(dice: &mut Dice, from: u64) -> When {
@@ -60,7 +60,10 @@ pub fn any(dice: &mut Dice, from: u64) -> When {
         1 => (Pattern::Send(name(&FRAMES, dice)), true),
         2 => (Pattern::Receive(name(&RARE_FRAMES, dice)), false),
         3 => (Pattern::Effect, true),
-        4 => (Pattern::Write(name(&WRITES, dice)), true),
+        4 => {
+            let kind = *dice.pick(&WRITES);
+            (Pattern::Write(kind.to_string()), kind == "record")
+        }
         5 => (Pattern::Note(name(&NOTES, dice)), true),
         _ => (Pattern::Note(name(&RARE_NOTES, dice)), false),
     };

@@ -38,7 +38,10 @@ pub fn net(setting: &Setting<'_>, wan: bool) -> NetNoise {
     if dice.below(4) == 0 {
         net.slow = slow_pairs(setting, &mut dice, typical_us(&net.delay), most);
     }
-    rates(setting, &mut net);
+    // Where disks forget, the others must go on hearing each other.
+    if !setting.rot {
+        rates(setting, &mut net);
+    }
     net
 }
 

@@ -154,7 +154,7 @@ pub fn partition(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u6
 
 /// How the network is cut. A ring of three cuts nothing, so the large ensembles make up for it.
 fn split(setting: &Setting<'_>, dice: &mut Dice) -> Split {
-    let ring = if setting.voters > 3 { 40 } else { 0 };
+    let ring = if setting.voters > 3 { 80 } else { 0 };
     match dice.weighted(&[16, 16, 12, ring, 16, 16]) {
         0 => Split::Isolate(target(setting, dice)),
         1 => Split::LeaderInMinority,

@@ -105,7 +105,7 @@ fn client(setting: &Setting<'_>, workload: &Workload, dice: &mut Dice) -> Client
     ClientPlan { timeout_ms, servers, start_at: if late { start_at } else { 0 }, driver }
 }
 
-/// A script of about `calls` calls that last a little longer than the faults.
+/// A script of about `calls` calls, spread over the time before calm, when scripts end.
 fn script(
     setting: &Setting<'_>,
     dice: &mut Dice,
@@ -147,7 +147,7 @@ fn script(
             steps.push((0, Step { wait_us: 0, drain: dice.below(3) == 0, call }));
         }
     }
-    let window_us = setting.calm_at * dice.between(850, 1_100);
+    let window_us = setting.calm_at * dice.between(700, 980);
     let total: u64 = steps.iter().map(|(wait, _)| *wait).sum::<u64>().max(1);
     steps
         .into_iter()
@@ -240,12 +240,9 @@ fn programs(setting: &Setting<'_>, workload: &Workload, clients: &mut Vec<Client
         let mut params = BTreeMap::new();
         let name = if lock {
             params.insert("hold_ms".to_string(), dice.scale(1, setting.tick * 2));
-            params.insert("rounds".to_string(), dice.scale(2, 16));
+            params.insert("rest_ms".to_string(), dice.scale(1, setting.tick * 4));
             "lock_holder"
         } else {
-            if dice.below(2) == 0 {
-                params.insert("poll_ms".to_string(), dice.scale(setting.tick, setting.tick * 8));
-            }
             "mirror"
         };
         let servers: Vec<PeerId> = Vec::new();

@@ -94,7 +94,12 @@ impl Order {
     fn noted(&mut self, peer: PeerId, note: &Note) -> Result<(), Breach> {
         match note {
             Note::Kept { zxid, digest } => {
-                self.member(peer).log.entries.push((*zxid, *digest));
+                let log = &mut self.member(peer).log;
+                if log.entries.len() == 0 {
+                    // Recovery tells the entries above its snapshot: they are contiguous with it.
+                    log.base = Zxid(zxid.0 - 1);
+                }
+                log.entries.push((*zxid, *digest));
                 Ok(())
             }
             Note::Logged { zxid, digest } => {
@@ -102,8 +107,9 @@ impl Order {
                 Ok(())
             }
             Note::Recovered { last, .. } => {
-                let member = self.member(peer);
-                member.log.entries.cut(*last);
+                let log = &mut self.member(peer).log;
+                log.entries.clear();
+                log.base = *last;
                 Ok(())
             }
             Note::Truncated { last } => self.truncated(peer, *last),
@@ -165,14 +171,11 @@ impl Order {
     }
 
     fn restored(&mut self, peer: PeerId, zxid: Zxid) -> Result<(), Breach> {
-        let origin = *self.origin.get_or_insert(zxid);
+        self.origin.get_or_insert(zxid);
         let member = self.member(peer);
         member.state = zxid;
         member.restored = true;
         member.compared = Zxid::ZERO;
-        if member.log.entries.len() == 0 && zxid > origin {
-            member.log.base = member.log.base.max(zxid);
-        }
         Ok(())
     }
 
@@ -300,6 +303,12 @@ impl Order {
                  {zxid}, which was delivered before"
             );
             return breach(LEADER_COMPLETENESS, "lost", vec![peer], detail);
+        }
+        // A quorum holds its initial history: all of it is committed from now on, delivered or not.
+        let newest = self.committed.last().map_or(Zxid::ZERO, |(zxid, _)| zxid);
+        let adopted = log.entries.after(newest).to_vec();
+        for (zxid, digest) in adopted.into_iter().filter(|(zxid, _)| *zxid <= last) {
+            self.check_place(peer, zxid, digest)?;
         }
         Ok(())
     }

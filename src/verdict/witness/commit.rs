@@ -173,7 +173,12 @@ impl Core {
         result: &Result<Reply, ErrorCode>,
         court: &mut Court<'_>,
     ) {
-        let Some(pending) = self.calls.pending.remove(&id) else { return };
+        let Some(pending) = self.calls.pending.remove(&id) else {
+            court.hold(Property::SessionOrder, false, "no_such_call", || {
+                format!("call {} was answered, but it is not under way", id.0)
+            });
+            return;
+        };
         if !has_zxid(&pending.call.op, result) {
             if let Some(line) = self.calls.lines.get_mut(&pending.call.conn) {
                 line.waiting.retain(|waiting| *waiting != id);

@@ -317,6 +317,22 @@ impl Ensemble {
     fn reconnect(&mut self, n: usize) {
         self.down(n);
         let session = self.clients[n].session;
+        if !self.states.last().unwrap().sessions.contains(&session) {
+            self.expired(n);
+            return self.open(n);
+        }
+        for _ in 0..self.dice.below(9) {
+            let other = (n + 1 + self.dice.below(3) as usize) % 4;
+            if self.clients[other].queue.len() < 4 {
+                let op = self.op();
+                self.ask(other, op);
+            }
+            self.serve(other);
+            self.apply(self.leader);
+        }
+        if self.clients[n].session != session {
+            return;
+        }
         let server = self.dial(n, session);
         let conn = self.clients[n].conn;
         self.seen.push(Seen::Connected {
@@ -467,7 +483,7 @@ impl Ensemble {
         let path = (*self.dice.pick(&PATHS)).to_owned();
         self.data += 1;
         let data = Some(self.data.to_string().into_bytes());
-        let (watch, stat) = (self.dice.below(3) == 0, self.dice.below(2) == 0);
+        let (watch, stat) = (self.dice.below(2) == 0, self.dice.below(2) == 0);
         let version = *self.dice.pick(&[-1, -1, -1, 0, 1]);
         match self.dice.below(13) {
             0..=2 => {

@@ -1,0 +1,175 @@
+//! What clients did and got: the run as a database's users saw it, without the machine room.
+
+use std::collections::BTreeMap;
+
+use crate::base::{ClientId, ConnId, PeerId, SessionId, Zxid};
+use crate::znode::op::{ErrorCode, Op, Reply};
+
+use super::{At, CallId, Seen};
+
+/// How a call ended: it happened, it failed, or nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Answered with success.
+    Ok(Reply),
+    /// Answered with an error: it had no effect.
+    Failed(ErrorCode),
+    /// Its connection was lost: it may have happened, or not, or may still.
+    Lost,
+    /// The run ended first: as unknown as `Lost`.
+    Open,
+}
+
+/// One call of one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its number; operations are in the order of these.
+    pub id: CallId,
+    /// By whom.
+    pub client: ClientId,
+    /// In which session.
+    pub session: SessionId,
+    /// On which connection.
+    pub conn: ConnId,
+    /// To which server.
+    pub server: PeerId,
+    /// Its xid.
+    pub xid: i32,
+    /// What it asks.
+    pub op: Op,
+    /// When it left the client.
+    pub invoked: At,
+    /// When it was answered or lost; `None` if the run ended first.
+    pub returned: Option<At>,
+    /// The zxid of the answer's header.
+    pub zxid: Option<Zxid>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Something else that a client saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// A server accepted the session; `fresh` if it was created then.
+    Connected {
+        /// On which connection.
+        conn: ConnId,
+        /// By which server.
+        server: PeerId,
+        /// Created for this connection.
+        fresh: bool,
+        /// The negotiated timeout.
+        timeout_ms: u64,
+    },
+    /// The connection is gone.
+    Disconnected {
+        /// Which.
+        conn: ConnId,
+    },
+    /// The session is dead.
+    Expired,
+    /// A watch fired.
+    Watch {
+        /// On which connection.
+        conn: ConnId,
+        /// Event type (spec 1.8).
+        kind: i32,
+        /// Which node.
+        path: String,
+        /// The triggering transaction; `None` out of setWatches.
+        zxid: Option<Zxid>,
+    },
+}
+
+/// An event in a client's life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: At,
+    /// Whose.
+    pub client: ClientId,
+    /// In which session; 0 if none was known.
+    pub session: SessionId,
+    /// What.
+    pub what: Happening,
+}
+
+/// Everything clients did and saw, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// All calls, by invocation.
+    pub operations: Vec<Operation>,
+    /// All else, by time.
+    pub events: Vec<Event>,
+    /// Where each open call stands in `operations`.
+    open: BTreeMap<CallId, usize>,
+    /// Which session each connection carries.
+    conns: BTreeMap<ConnId, SessionId>,
+}
+
+impl History {
+    /// Nothing happened yet.
+    pub fn new() -> History {
+        History::default()
+    }
+
+    /// Takes one thing seen. What clients cannot see is left out.
+    pub fn observe(&mut self, at: At, seen: &Seen) {
+        match seen {
+            Seen::Called(call) => {
+                self.open.insert(call.id, self.operations.len());
+                self.operations.push(Operation {
+                    id: call.id,
+                    client: call.client,
+                    session: call.session,
+                    conn: call.conn,
+                    server: call.server,
+                    xid: call.xid,
+                    op: call.op.clone(),
+                    invoked: at,
+                    returned: None,
+                    zxid: None,
+                    outcome: Outcome::Open,
+                });
+            }
+            Seen::Returned { id, zxid, result } => {
+                let outcome = match result {
+                    Ok(reply) => Outcome::Ok(reply.clone()),
+                    Err(code) => Outcome::Failed(*code),
+                };
+                self.end(at, *id, Some(*zxid), outcome);
+            }
+            Seen::Lost { id } => self.end(at, *id, None, Outcome::Lost),
+            Seen::Connected { client, conn, server, session, fresh, timeout_ms } => {
+                self.conns.insert(*conn, *session);
+                let (conn, server) = (*conn, *server);
+                let (fresh, timeout_ms) = (*fresh, *timeout_ms);
+                let what = Happening::Connected { conn, server, fresh, timeout_ms };
+                self.events.push(Event { at, client: *client, session: *session, what });
+            }
+            Seen::Disconnected { client, conn } => {
+                let session = self.conns.remove(conn).unwrap_or_default();
+                let what = Happening::Disconnected { conn: *conn };
+                self.events.push(Event { at, client: *client, session, what });
+            }
+            Seen::Expired { client, session } => {
+                let what = Happening::Expired;
+                self.events.push(Event { at, client: *client, session: *session, what });
+            }
+            Seen::Watch { client, session, conn, kind, path, zxid } => {
+                let (conn, kind, path, zxid) = (*conn, *kind, path.clone(), *zxid);
+                let what = Happening::Watch { conn, kind, path, zxid };
+                self.events.push(Event { at, client: *client, session: *session, what });
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, at: At, id: CallId, zxid: Option<Zxid>, outcome: Outcome) {
+        let Some(index) = self.open.remove(&id) else { return };
+        let operation = &mut self.operations[index];
+        operation.returned = Some(at);
+        operation.zxid = zxid;
+        operation.outcome = outcome;
+    }
+}
