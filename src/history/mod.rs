@@ -10,14 +10,13 @@ pub mod trace;
 pub mod words;
 
 pub use coverage::{Counts, Coverage, Totals};
+pub use record::{Event, Happening, History, Operation, Outcome};
 
 use std::sync::Arc;
 
 use crate::base::{ClientId, ConnId, LinkId, PeerId, SessionId, Time, Zxid};
 use crate::process::{Channel, Device, File, Image, Note, Probe, Tag};
 use crate::znode::op::{ErrorCode, Op, Reply};
-
-pub use record::{Event, Happening, History, Operation, Outcome};
 
 /// When something was seen: the number of the step, and simulated (true) time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

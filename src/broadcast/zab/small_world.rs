@@ -350,7 +350,8 @@ impl SmallWorld {
             self.ends.remove(&link);
             for (end, told) in [(a, true), (b, !half)] {
                 let wire = self.wires.entry((link, end)).or_default();
-                wire.clear();
+                // A dial is always answered.
+                wire.retain(|event| matches!(event, Event::LinkUp { .. }));
                 if told {
                     wire.push_back(Event::LinkDown { link, why: Down::Reset });
                 }
@@ -577,9 +578,11 @@ impl SmallWorld {
             }
             self.step();
         }
-        let books: Vec<_> =
-            self.nodes.values().map(|n| (n.zab.describe(), n.book.serving)).collect();
-        panic!("never came to {what}: {books:#?}");
+        let mut lines = String::new();
+        for (peer, node) in &self.nodes {
+            lines += &format!("\n{peer} {:?} {:?}", node.book.serving, node.zab.describe());
+        }
+        panic!("never came to {what}: {lines}");
     }
 
     /// Whoever serves as leader, by the highest epoch.

@@ -30,7 +30,8 @@ enum Half {
 #[derive(Clone, Debug, Default)]
 struct Known {
     stat: Option<Stat>,
-    data: Option<Digest>,
+    /// The data last read, and the mzxid they had: a newer stat may have come with the children.
+    data: Option<(i64, Digest)>,
     /// A data watch is left, since this mzxid was read.
     data_since: Option<i64>,
     /// A child watch is left, since this pzxid was read.
@@ -108,19 +109,19 @@ impl Mirror {
         match result {
             Ok(Reply::Data { data, stat }) => {
                 let digest = Digest::of(data.as_deref().unwrap_or_default());
-                let (before, known) = self.judge(path, zxid, &stat, acts);
-                let unchanged = before.is_some_and(|old| old.mzxid == stat.mzxid);
-                if unchanged && known.data.is_some_and(|known| known != digest) {
+                let known = self.judge(path, zxid, &stat, acts);
+                let other = known.data.filter(|(mzxid, _)| *mzxid == stat.mzxid);
+                if other.is_some_and(|(_, known)| known != digest) {
                     let detail = format!("`{path}` has other data at the same mzxid");
                     acts.push(Act::Complain { property: "SingleHistory", detail });
                 }
-                known.data = Some(digest);
+                known.data = Some((stat.mzxid, digest));
                 known.data_since = Some(stat.mzxid);
                 known.stat = Some(stat);
                 true
             }
             Ok(Reply::Children { names, stat: Some(stat) }) => {
-                let (_, known) = self.judge(path, zxid, &stat, acts);
+                let known = self.judge(path, zxid, &stat, acts);
                 known.child_since = Some(stat.pzxid);
                 known.stat = Some(stat);
                 self.discovered(path, &names);
@@ -135,14 +136,8 @@ impl Mirror {
         }
     }
 
-    /// Compares what was read with what was known of the node: the older stat, and the entry.
-    fn judge(
-        &mut self,
-        path: &str,
-        zxid: Zxid,
-        stat: &Stat,
-        acts: &mut Vec<Act>,
-    ) -> (Option<Stat>, &mut Known) {
+    /// Compares what was read with what was known of the node.
+    fn judge(&mut self, path: &str, zxid: Zxid, stat: &Stat, acts: &mut Vec<Act>) -> &mut Known {
         let known = self.nodes.entry(path.to_string()).or_default();
         let mut complain = |property, what: &str| {
             let detail = format!("`{path}`: {what}; known {:?}, read {stat:?}", known.stat);
@@ -169,8 +164,7 @@ impl Mirror {
             complain("WatchBeforeData", "its children changed, but the watch was silent");
             known.child_since = None;
         }
-        let same = known.stat.as_ref().is_some_and(|old| old.czxid == stat.czxid);
-        (known.stat.clone().filter(|_| same), known)
+        known
     }
 
     /// A node is missing: a watch that is still left should have told.

@@ -269,3 +269,21 @@ fn a_mirror_complains_of_what_cannot_be() {
     program.hear(Time::ZERO, Heard::Watch { kind: 3, path: "/a".into() }, &mut acts);
     assert!(matches!(acts[0], Act::Complain { property: "WatchInvented", .. }), "{acts:?}");
 }
+
+#[test]
+fn a_mirror_compares_data_with_data_of_the_same_mzxid_only() {
+    let stat = |mzxid, version| Stat { czxid: 5, mzxid, version, ..Stat::default() };
+    let mut program = mirror(&params(&[]), Key(1));
+    let mut acts = Vec::new();
+    let mut hear = |heard| program.hear(Time::ZERO, heard, &mut acts);
+    let data = |text: &str, stat| Ok(Reply::Data { data: Some(text.into()), stat });
+    hear(Heard::Connected { session: SessionId(1), fresh: true });
+    hear(Heard::Answer { call: 1, zxid: Zxid(8), result: data("old", stat(8, 1)) });
+    hear(Heard::Watch { kind: 3, path: "/".into() });
+    // The children come with the new stat, before the new data are read.
+    let children = Ok(Reply::Children { names: vec![], stat: Some(stat(9, 2)) });
+    hear(Heard::Answer { call: 2, zxid: Zxid(9), result: children });
+    hear(Heard::Answer { call: 3, zxid: Zxid(9), result: data("new", stat(9, 2)) });
+    let complaints = acts.iter().filter(|act| matches!(act, Act::Complain { .. })).count();
+    assert_eq!(complaints, 0, "{acts:?}");
+}

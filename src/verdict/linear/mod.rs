@@ -255,7 +255,7 @@ fn plain(reply: &Reply) -> Reply {
 struct Frame {
     task: usize,
     mark: usize,
-    /// The session's latest call before it.
+    /// The session's latest write before it.
     latest: Option<CallId>,
     first: usize,
 }
@@ -265,7 +265,9 @@ struct Search<'a> {
     done: Vec<bool>,
     /// Answered operations that are not in the order yet.
     left: usize,
-    /// The latest call of each session in the order (P2).
+    /// The latest effective write of each session in the order (P2). Only these count, or taking
+    /// what is pure at once (R1) would shut lost writes out; and a read may be overtaken by a lost
+    /// write anyhow, whose server need not be its own.
     latest: BTreeMap<SessionId, CallId>,
     state: State,
     /// The hash of what is in the order.
@@ -332,7 +334,7 @@ impl Search<'_> {
         let free = |task: Option<usize>| task.is_none_or(|task| self.done[task]);
         enabled.retain(|index| {
             let task = &self.tasks[*index];
-            // A lost write cannot overtake a later call of its session any more (P2).
+            // A lost write cannot overtake a later effective one of its session (P2).
             let late = self.latest.get(&task.session).is_some_and(|latest| *latest > task.id);
             let overtaken = task.answer.is_none() && late;
             free(task.after) && free(task.twin) && !overtaken
@@ -379,7 +381,7 @@ impl Search<'_> {
         self.done[index] = true;
         self.left -= usize::from(task.answer.is_some());
         let latest = self.latest.get(&task.session).copied();
-        if !task.expiry {
+        if !task.expiry && !task.pure {
             self.latest.insert(task.session, latest.map_or(task.id, |id| id.max(task.id)));
         }
         self.frames.push(Frame { task: index, mark, latest, first: self.first });

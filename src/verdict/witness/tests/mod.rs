@@ -6,8 +6,9 @@ mod service;
 
 use super::*;
 use crate::base::{ClientId, ConnId, Dice, Digest, Epoch, Zxid};
-use crate::history::{Call, CallId};
+use crate::history::{Call, CallId, History};
 use crate::jute::txn::{CloseSessionTxn, CreateSessionTxn, ErrorTxn, Txn};
+use crate::verdict::linear::{self, Linear};
 use crate::znode::op::{ErrorCode, Reply};
 use ensemble::{at, legal};
 use mutate::{KINDS, mutate};
@@ -197,4 +198,56 @@ fn a_session_is_closed_by_its_client_or_after_its_timeout() {
     };
     assert_eq!(expired(4_000_001), "none");
     assert_eq!(expired(4_000_000), "SessionExpiry/too_early");
+}
+
+#[test]
+fn the_search_without_zxids_agrees() {
+    let mut caught = 0;
+    let mut dice = Dice::new(2, "differential");
+    let history = |seen: &[Seen]| {
+        let mut history = History::new();
+        seen.iter().enumerate().for_each(|(step, seen)| history.observe(at(step), seen));
+        history
+    };
+    let mut unknown = 0;
+    for seed in 0..60 {
+        let mut seen = legal(seed, 250);
+        match linear::check(&history(&seen), 200_000) {
+            Linear::Ok => {}
+            Linear::Unknown => unknown += 1,
+            illegal @ Linear::Illegal { .. } => panic!("seed {seed}: {illegal:?}"),
+        }
+        // What a wrong answer hides from the search, its zxid shows: not the other way round.
+        if mutate("success becomes failure", &mut seen, &mut dice) {
+            let found = linear::check(&history(&seen), 200_000);
+            caught += u32::from(matches!(found, Linear::Illegal { .. }));
+        }
+    }
+    assert!(unknown < 6 && caught > 10, "{unknown} undecided, {caught} of 60 lies caught");
+}
+
+#[test]
+fn a_host_that_does_not_show_set_watches_is_judged_leniently() {
+    let mut events = 0;
+    for seed in 0..100 {
+        let seen = legal(seed, 500);
+        let hidden = |seen: &Seen| match seen {
+            Seen::Called(Call { id, op: Op::SetWatches { .. }, .. }) => Some(*id),
+            _ => None,
+        };
+        let ids: Vec<CallId> = seen.iter().filter_map(hidden).collect();
+        let keep = |seen: &&Seen| match seen {
+            Seen::Called(Call { id, .. }) | Seen::Returned { id, .. } | Seen::Lost { id } => {
+                !ids.contains(id)
+            }
+            _ => true,
+        };
+        let shown: Vec<Seen> = seen.iter().filter(keep).cloned().collect();
+        let (witness, findings) = judge(&shown);
+        assert_eq!(findings.first(), None, "seed {seed}");
+        assert_eq!(judge(&seen).1.first(), None, "seed {seed}");
+        let counts = witness.evaluated();
+        events += counts[Property::WatchSpurious as usize].1;
+    }
+    assert!(events > 100, "{events} events were judged");
 }
