@@ -141,7 +141,7 @@ impl Folder {
         std::fs::create_dir_all(&tmp)?;
         std::fs::write(tmp.join("plan.json"), plan_text(plan))?;
         let mut lines = BufWriter::new(File::create(tmp.join("trace.jsonl"))?);
-        writeln!(lines, "{}", trace::header(plan))?;
+        writeln!(lines, "{}", trace::header(&plan.scenario, plan.seed))?;
         let (dir, probes) = (out.join(name), Vec::new());
         Ok(Folder { tmp, dir, trace: lines, history: History::new(), lines: 0, probes })
     }

@@ -10,7 +10,6 @@ use crate::kit::Kit;
 use crate::plan::Plan;
 use crate::run::{CannotRun, Run};
 use crate::verdict::{Finding, Outcome};
-use crate::world::Stats;
 
 use super::Item;
 
@@ -68,7 +67,7 @@ pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
         let (ran, run) = run.finish_all();
         let mut totals = Totals::default();
         run.verdict.add_to(&mut totals);
-        add_stats(run.world.stats(), &mut totals);
+        add_stats(&run, &mut totals);
         Ok(Small { outcome: ran.outcome, digest: ran.digest, end: ran.end, totals })
     }));
     match ran {
@@ -83,8 +82,8 @@ pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
 }
 
 /// Counters of the world, as words of the form `table: word`.
-fn add_stats(stats: &Stats, totals: &mut Totals) {
-    let world = &mut totals.world;
+fn add_stats(run: &Run, totals: &mut Totals) {
+    let (stats, world) = (run.world.stats(), &mut totals.world);
     let plain = [
         ("messages", stats.messages),
         ("client messages", stats.client_messages),

@@ -10,15 +10,13 @@ use serde_json::{Map, Value, json};
 
 use super::{At, Seen, Stop, jsonl, words};
 use crate::base::{Digest, PeerId, SessionId, Zxid};
-use crate::plan::Plan;
 use crate::process::{Note, Tag};
 
 /// The schema's name and version, as the first line states it.
 pub const SCHEMA: &str = "trace/1";
 
 /// The first line.
-pub fn header(plan: &Plan) -> String {
-    let Plan { scenario, seed, .. } = plan;
+pub fn header(scenario: &str, seed: u64) -> String {
     json!({ "zoosim": SCHEMA, "scenario": scenario, "seed": seed }).to_string()
 }
 
@@ -151,7 +149,8 @@ fn fields_of_client(seen: &Seen) -> (&'static str, Value) {
         Seen::Called(call) => {
             let fields = json!({
                 "call": call.id.0, "client": call.client, "session": sid(call.session),
-                "conn": call.conn, "server": call.server, "xid": call.xid, "op": jsonl::op(&call.op),
+                "conn": call.conn, "server": call.server, "xid": call.xid,
+                "op": jsonl::op(&call.op),
             });
             ("called", fields)
         }
