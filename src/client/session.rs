@@ -113,6 +113,13 @@ pub enum Action {
     },
 }
 
+/// The number under which the library's own call, setWatches after a reconnect, is told: hosts
+/// that record what was sent see it like any other.
+pub const SET_WATCHES: u64 = u64::MAX;
+
+/// A connect is given this long at least, in microseconds.
+const MIN_PATIENCE_US: u64 = 1_500_000;
+
 /// How the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
@@ -129,8 +136,8 @@ enum Link {
 /// A request on the wire.
 #[derive(Clone, Debug)]
 struct Asked {
-    /// The caller's number; none for setWatches, which is the session's own.
-    call: Option<u64>,
+    /// The caller's number, or [`SET_WATCHES`].
+    call: u64,
     xid: i32,
     op: Op,
 }
@@ -344,8 +351,10 @@ impl Session {
     fn dial(&mut self, now: Time, out: &mut Vec<Action>) {
         let servers = &self.options.servers;
         let server = servers[self.next_server % servers.len()];
-        // So that all servers can be tried before the session expires.
-        let patience_us = self.timeout_ms.saturating_mul(1000) / servers.len() as u64;
+        // So that all servers can be tried before the session expires; but a timeout below a round
+        // trip and a quorum's work would never connect to anybody.
+        let share_us = self.timeout_ms.saturating_mul(1000) / servers.len() as u64;
+        let patience_us = share_us.max(MIN_PATIENCE_US);
         self.next_server = (self.next_server + 1) % servers.len();
         self.link = Link::Joining(now + Duration::from_us(patience_us.max(1)));
         self.frames = Unframer::default();
@@ -355,7 +364,7 @@ impl Session {
     /// The connection is over: what was asked on it will not be answered. Backs off.
     fn lose(&mut self, now: Time, out: &mut Vec<Action>) {
         for asked in std::mem::take(&mut self.asked) {
-            out.extend(asked.call.map(|call| Action::Lost { call }));
+            out.push(Action::Lost { call: asked.call });
         }
         if self.link == Link::Open {
             out.push(Action::Disconnected);
@@ -421,8 +430,10 @@ impl Session {
     /// changed meanwhile (spec 1.12).
     fn leave_watches(&mut self, now: Time, out: &mut Vec<Action>) {
         let Some(op) = self.watches.again(self.seen) else { return };
-        self.send(now, out, |bytes| op.encode_request(xid::SET_WATCHES, bytes));
-        self.asked.push_back(Asked { call: None, xid: xid::SET_WATCHES, op });
+        let (call, xid) = (SET_WATCHES, xid::SET_WATCHES);
+        out.push(Action::Sent { call, xid, op: op.clone() });
+        self.send(now, out, |bytes| op.encode_request(xid, bytes));
+        self.asked.push_back(Asked { call, xid, op });
     }
 
     /// Sends what is queued. Behind a closeSession nothing is answered, so it waits (case 15).
@@ -435,7 +446,7 @@ impl Session {
             self.next_xid = xid.checked_add(1).unwrap_or(1);
             out.push(Action::Sent { call, xid, op: op.clone() });
             self.send(now, out, |bytes| op.encode_request(xid, bytes));
-            self.asked.push_back(Asked { call: Some(call), xid, op });
+            self.asked.push_back(Asked { call, xid, op });
         }
     }
 
@@ -475,9 +486,7 @@ impl Session {
         let Some(asked) = self.asked.pop_front() else { return Ok(()) };
         self.seen = self.seen.max(zxid);
         self.watches.left(&asked.op, &result);
-        if let Some(call) = asked.call {
-            out.push(Action::Answered { call, zxid, result });
-        }
+        out.push(Action::Answered { call: asked.call, zxid, result });
         if asked.op == Op::CloseSession {
             out.push(Action::HangUp);
             self.lose(now, out);

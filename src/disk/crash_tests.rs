@@ -177,7 +177,8 @@ fn entry((zxid, unique): Txn) -> Entry {
     let mut record = vec![0; 12];
     record.extend_from_slice(&zxid.0.to_be_bytes());
     record.extend_from_slice(&unique.to_be_bytes());
-    record.resize(40 + (unique * 37 % 150) as usize, unique as u8 | 1);
+    record.extend_from_slice(&(-1i32).to_be_bytes());
+    record.resize(48 + (unique * 37 % 150) as usize, unique as u8 | 1);
     Entry { zxid, record: record.into() }
 }
 
@@ -445,10 +446,7 @@ impl Peer {
         self.log = found.log;
         self.accepted = found.accepted.0;
         self.current = found.current.0;
-        self.epoch = self.epoch.max(self.accepted);
-        if self.accepted < self.epoch {
-            self.epoch = self.accepted;
-        }
+        self.epoch = self.accepted;
         self.allowed = vec![(history.clone(), history.len())];
         self.history = history;
         self.boot();

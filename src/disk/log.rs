@@ -320,8 +320,9 @@ impl Log {
 
     /// The snapshot of [`SnapshotWriter::finish_replacing`](super::SnapshotWriter), whose ticket is
     /// done, replaces all that the peer had (spec 7.6 D): every log file and every older snapshot
-    /// goes. Decided, and irrevocable, when this ticket is done: do not write `currentEpoch`, append
-    /// or ack before. Until then a crash leaves the old history or the new one, never a mixture.
+    /// goes. Decided, and irrevocable, when this ticket is done: before that, ask this log for
+    /// nothing else and ack nothing. Until then a crash leaves the old history or the new one,
+    /// never a mixture.
     pub fn replaced_by_snapshot(&mut self, zxid: Zxid, fx: &mut Effects) -> Ticket {
         let expected = self.replacement.take().filter(|(replaced, _)| replaced.zxid == zxid);
         let (replaced, size) = expected.expect("finish_replacing of the same zxid came before");

@@ -9,10 +9,12 @@ pub mod liveness;
 pub mod locks;
 mod model;
 pub mod witness;
+pub mod durability;
+mod files;
 
 use std::fmt;
 
-use crate::base::PeerId;
+use crate::base::{Config, PeerId};
 use crate::history::{At, Coverage, Seen, Totals};
 use crate::plan::Plan;
 
@@ -86,8 +88,10 @@ pub trait Oracle: Send {
 }
 
 /// The oracles that judge any run of the znode service over Zab.
-pub fn standard(_plan: &Plan) -> Vec<Box<dyn Oracle>> {
+pub fn standard(plan: &Plan) -> Vec<Box<dyn Oracle>> {
     vec![
+        Box::new(locks::Locks::new()),
+        Box::new(durability::Durability::new(Config::initial(plan.voters))),
         Box::new(invariant::Order::default()),
         Box::new(invariant::Local::default()),
         Box::new(witness::Witness::default()),

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::{ClientId, ConnId, Draw, Duration, Key, PeerId, Time};
-use crate::client::session::{Action, Options, Session};
+use crate::client::session::{Action, Options, SET_WATCHES, Session};
 use crate::client::{Act, Heard, Program};
 use crate::history::{self, CallId, Seen};
 use crate::plan::{Call, ClientPlan, Driver, Plan};
@@ -68,6 +68,8 @@ enum Whose {
     Script,
     Program(u64),
     Final,
+    /// The library itself: setWatches after a reconnect.
+    Library,
 }
 
 /// How far a client is with its final calls.
@@ -134,7 +136,7 @@ impl Host {
 
     /// Whether anything but the final calls is outstanding.
     fn is_waiting(&self) -> bool {
-        self.open.values().any(|open| open.whose != Whose::Final)
+        self.open.values().any(|open| !matches!(open.whose, Whose::Final | Whose::Library))
     }
 }
 
@@ -279,6 +281,9 @@ impl World {
                 self.calls += 1;
                 self.stats.calls += 1;
                 let host = &mut self.hosts[client];
+                if call == SET_WATCHES {
+                    host.open.insert(call, Open { id: None, whose: Whose::Library });
+                }
                 if let Some(open) = host.open.get_mut(&call) {
                     open.id = Some(number);
                 }
@@ -292,7 +297,7 @@ impl World {
                     self.see(Seen::Returned { id, zxid, result: result.clone() });
                 }
                 match open.whose {
-                    Whose::Script => {}
+                    Whose::Script | Whose::Library => {}
                     Whose::Program(call) => {
                         self.tell_program(client, Heard::Answer { call, zxid, result }, more);
                     }
@@ -305,7 +310,7 @@ impl World {
                     self.see(Seen::Lost { id });
                 }
                 match open.whose {
-                    Whose::Script => {}
+                    Whose::Script | Whose::Library => {}
                     Whose::Program(call) => self.tell_program(client, Heard::Lost { call }, more),
                     Whose::Final => self.hosts[client].last = Final::At(self.now + AGAIN),
                 }

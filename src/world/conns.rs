@@ -30,6 +30,8 @@ struct Conn {
     client: usize,
     server: usize,
     state: [End; 2],
+    /// Reset, though its ends may not know yet: what is sent from now on goes nowhere.
+    broken: bool,
     flight: [VecDeque<Vec<u8>>; 2],
     last: [Time; 2],
     /// The server does not read: this many arrivals wait for it to go on.
@@ -98,6 +100,7 @@ impl World {
             state: [End::Opening; 2],
             flight: [VecDeque::new(), VecDeque::new()],
             last: [self.now; 2],
+            broken: false,
             paused: false,
             waiting: 0,
         })));
@@ -157,6 +160,9 @@ impl World {
         let ratio = self.plan.net.client_reset;
         let calm = self.calm;
         let Some(c) = self.conns.conn(conn).filter(|c| c.state[side] == End::Up) else { return };
+        if c.broken {
+            return;
+        }
         c.flight[side].push_back(bytes);
         let at = self.conn_arrival(conn, side);
         self.queue.push(at, What::ConnBytes { conn, side: side as u8 });
@@ -264,6 +270,7 @@ impl World {
     pub(super) fn conn_reset(&mut self, conn: u32) {
         for side in 0..2 {
             let Some(c) = self.conns.conn(conn) else { return };
+            c.broken = true;
             c.flight[side].clear();
             if c.state[side] != End::Gone {
                 let at = self.conn_arrival(conn, 1 - side);

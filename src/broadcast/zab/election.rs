@@ -104,7 +104,7 @@ impl Zab {
     }
 
     pub(super) fn begin_election(&mut self, cx: &mut Cx<'_>) {
-        self.election.round += 1;
+        self.election.round = self.election.round.saturating_add(1);
         self.election.votes.clear();
         self.election.settled.clear();
         self.election.finalizing = false;

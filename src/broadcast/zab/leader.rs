@@ -18,14 +18,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::{Epoch, LinkId, PeerId, PeerSet, Ticket, Time, Zxid};
 use crate::broadcast::Serving;
-use crate::disk::{self, Entry};
 use crate::jute::Record;
 use crate::jute::quorum::{LearnerInfo, packet};
-use crate::process::{File, Note, Phase, Role, SyncMode, Tag, Timer};
+use crate::process::{File, Note, Phase, Role, Timer};
 
 use super::proposals::Barrier;
 use super::rules::Register;
-use super::sync::{self, Choice, SyncInput};
 use super::{Cx, Station, Wait, Zab, decide, wire};
 
 /// How far a learner is, as its leader knows.
@@ -51,9 +49,9 @@ pub(super) enum Stage {
 
 /// Log files being read for one learner.
 #[derive(Clone, Debug, Default)]
-struct Reading {
-    asked: BTreeMap<Ticket, File>,
-    files: Vec<(File, Vec<u8>)>,
+pub(super) struct Reading {
+    pub asked: BTreeMap<Ticket, File>,
+    pub files: Vec<(File, Vec<u8>)>,
 }
 
 /// One learner's link, as its leader sees it.
@@ -68,14 +66,14 @@ pub(super) struct Handle {
     /// When a packet came last.
     pub heard: Time,
     /// Its last zxid, as ACKEPOCH reported it; `None` demands a snapshot.
-    reported: Option<Zxid>,
+    pub reported: Option<Zxid>,
     /// All proposals up to here are acknowledged.
     pub acked: Zxid,
     /// The oldest proposal not acknowledged and the newest sent, with their times.
     pub owed: Option<[(Zxid, Time); 2]>,
     pub pings: u64,
     pub pongs: u64,
-    reading: Reading,
+    pub reading: Reading,
 }
 
 /// A leader's state in all phases.
@@ -105,7 +103,7 @@ pub(super) struct Leader {
 
 impl Leader {
     /// The learner at the other end of this very link.
-    fn at(&mut self, peer: PeerId, link: LinkId) -> Option<&mut Handle> {
+    pub fn at(&mut self, peer: PeerId, link: LinkId) -> Option<&mut Handle> {
         self.learners.get_mut(&peer).filter(|handle| handle.link == link)
     }
 
@@ -360,189 +358,6 @@ impl Zab {
             self.synchronise(peer, cx);
         }
         self.establish(cx);
-    }
-
-    /// Chooses how to bring a learner up to date, and does it unless the log must be read first.
-    fn synchronise(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
-        self.deliver_all(cx);
-        let Station::Leading(leader) = &mut self.station else { return };
-        let Some(handle) = leader.learners.get_mut(&peer) else { return };
-        let peer_last = handle.reported;
-        let min = self.history.window.front().map_or(self.history.applied, |entry| entry.zxid);
-        let files = match peer_last {
-            Some(p) if p < min => self.log.log.files_after(p),
-            Some(_) | None => None,
-        };
-        let budget = self.log.log.snapshot_size().saturating_mul(self.knobs.snap_size_percent);
-        let files = files.filter(|(_, bytes)| bytes.saturating_mul(100) <= budget);
-        let (last, window) = (self.history.applied, &self.history.window);
-        let input = SyncInput { peer_last, last, window, disk: files.is_some() };
-        match decide!(self, cx.fx, sync(&input)) {
-            Choice::Empty => {
-                let p = peer_last.unwrap_or(last);
-                self.send_sync(peer, SyncMode::Empty, packet::DIFF, p, VecDeque::new(), cx);
-            }
-            Choice::Send { cut, from } => {
-                let rest = self.history.window.range(from.min(self.history.window.len())..);
-                let rest = rest.cloned().collect();
-                self.send_history(peer, SyncMode::Diff, cut, rest, cx);
-            }
-            Choice::Snap => self.send_snapshot(peer, cx),
-            Choice::ReadLog => self.read_log_for(peer, files.unwrap_or_default().0, cx),
-        }
-    }
-
-    fn read_log_for(&mut self, peer: PeerId, files: Vec<File>, cx: &mut Cx<'_>) {
-        let Station::Leading(leader) = &mut self.station else { return };
-        let Some(handle) = leader.learners.get_mut(&peer) else { return };
-        handle.stage = Stage::Reading;
-        handle.reading = Reading::default();
-        for file in files {
-            let ticket = cx.fx.read(file.clone());
-            self.waits.insert(ticket, Wait::LogFile(peer, handle.link));
-            handle.reading.asked.insert(ticket, file);
-        }
-    }
-
-    pub(super) fn log_file_missing(&mut self, peer: PeerId, link: LinkId, cx: &mut Cx<'_>) {
-        let Station::Leading(leader) = &mut self.station else { return self.settle(cx) };
-        if leader.at(peer, link).is_some_and(|handle| handle.stage == Stage::Reading) {
-            self.send_snapshot(peer, cx);
-        }
-    }
-
-    /// The log is read: the window may have moved meanwhile, so the choice is made once more on
-    /// both together (spec 6.7, case 5).
-    pub(super) fn on_log_file(
-        &mut self,
-        peer: PeerId,
-        link: LinkId,
-        ticket: Ticket,
-        bytes: Vec<u8>,
-        cx: &mut Cx<'_>,
-    ) {
-        let Station::Leading(leader) = &mut self.station else { return };
-        let Some(handle) = leader.at(peer, link) else { return };
-        let Some(file) = handle.reading.asked.remove(&ticket) else { return };
-        if handle.stage != Stage::Reading {
-            return;
-        }
-        handle.heard = cx.now.mono; // It could not say anything while this side was reading.
-        handle.reading.files.push((file, bytes));
-        if !handle.reading.asked.is_empty() {
-            return;
-        }
-        let (read, reported) = (std::mem::take(&mut handle.reading), handle.reported);
-        self.deliver_all(cx);
-        let mut entries: Vec<Entry> = Vec::new();
-        for (_, bytes) in &read.files {
-            let Ok(part) = disk::read_log(bytes) else { return self.send_snapshot(peer, cx) };
-            let last = entries.last().map_or(Zxid::ZERO, |entry| entry.zxid);
-            entries.extend(part.into_iter().filter(|entry| entry.zxid > last));
-        }
-        let all = sync::join(entries, &self.history.window, self.history.applied);
-        let choice = match (&all, reported) {
-            (Some(all), Some(p)) => sync::walk(all, p),
-            (_, _) => Choice::Snap,
-        };
-        match (choice, all) {
-            (Choice::Send { cut, from }, Some(mut all)) => {
-                all.drain(..from);
-                self.send_history(peer, SyncMode::DiskDiff, cut, all, cx);
-            }
-            (_, _) => self.send_snapshot(peer, cx),
-        }
-    }
-
-    fn send_history(
-        &mut self,
-        peer: PeerId,
-        mode: SyncMode,
-        cut: Option<Zxid>,
-        txns: VecDeque<Entry>,
-        cx: &mut Cx<'_>,
-    ) {
-        match cut {
-            Some(cut) => self.send_sync(peer, SyncMode::Trunc, packet::TRUNC, cut, txns, cx),
-            None => {
-                let max = self.history.applied;
-                self.send_sync(peer, mode, packet::DIFF, max, txns, cx);
-            }
-        }
-    }
-
-    /// The operation, the history as PROPOSAL + COMMIT, then the registration and NEWLEADER, all
-    /// in this event: nothing can fall between (ZOOKEEPER-962).
-    fn send_sync(
-        &mut self,
-        peer: PeerId,
-        mode: SyncMode,
-        kind: i32,
-        zxid: Zxid,
-        txns: VecDeque<Entry>,
-        cx: &mut Cx<'_>,
-    ) {
-        let Station::Leading(leader) = &mut self.station else { return };
-        let Some(handle) = leader.learners.get_mut(&peer) else { return };
-        let link = handle.link;
-        cx.fx.note(Note::Synced { learner: peer, mode, txns: txns.len() as u64 });
-        let epoch = self.current;
-        let op: Tag = match mode {
-            SyncMode::Trunc | SyncMode::Snap => wire::tag(kind, zxid),
-            SyncMode::Empty | SyncMode::Diff | SyncMode::DiskDiff => {
-                wire::tag_in(kind, epoch, zxid)
-            }
-        };
-        let body = match mode {
-            SyncMode::Snap => {
-                let (mut cursor, mut body) = (crate::base::Cursor::default(), Vec::new());
-                while !cx.app.snapshot(&mut cursor, usize::MAX, &mut body) {}
-                Some(body)
-            }
-            SyncMode::Empty | SyncMode::Diff | SyncMode::DiskDiff | SyncMode::Trunc => None,
-        };
-        cx.fx.send(link, op, wire::write(kind, zxid.wire(), body.as_deref()));
-        for entry in &txns {
-            let zxid = entry.zxid;
-            let bytes = wire::write(packet::PROPOSAL, zxid.wire(), Some(&entry.record));
-            cx.fx.send(link, wire::tag(packet::PROPOSAL, zxid), bytes);
-            let bytes = wire::write(packet::COMMIT, zxid.wire(), None);
-            cx.fx.send(link, wire::tag(packet::COMMIT, zxid), bytes);
-        }
-        handle.stage = Stage::Syncing;
-        if decide!(self, cx.fx, register()) == Register::WithChoice {
-            self.register(peer, cx);
-        }
-        let text = self.election.config_text();
-        let bytes = wire::write(packet::NEWLEADER, epoch.start().wire(), Some(text));
-        cx.fx.send(link, wire::tag(packet::NEWLEADER, epoch.start()), bytes);
-    }
-
-    fn send_snapshot(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
-        self.deliver_all(cx);
-        self.finish_partial(cx);
-        let zxid = self.history.applied;
-        self.send_sync(peer, SyncMode::Snap, packet::SNAP, zxid, VecDeque::new(), cx);
-    }
-
-    /// From now on the learner gets every proposal and commit; first what is committed but not
-    /// applied, and what is outstanding.
-    fn register(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
-        let Station::Leading(leader) = &mut self.station else { return };
-        let Some(handle) = leader.learners.get_mut(&peer) else { return };
-        handle.forwarding = true;
-        handle.acked = self.history.committed.max(self.current.start());
-        for (at, entry) in self.history.tail.iter().enumerate() {
-            let zxid = entry.zxid;
-            let bytes = wire::write(packet::PROPOSAL, zxid.wire(), Some(&entry.record));
-            cx.fx.send(handle.link, wire::tag(packet::PROPOSAL, zxid), bytes);
-            if at < self.history.ready {
-                let bytes = wire::write(packet::COMMIT, zxid.wire(), None);
-                cx.fx.send(handle.link, wire::tag(packet::COMMIT, zxid), bytes);
-            } else {
-                handle.owes(zxid, cx.now.mono);
-            }
-        }
     }
 
     /// ACK of NEWLEADER: the learner holds the initial history durably.

@@ -231,6 +231,9 @@ impl Zab {
     }
 
     fn on_leader_info(&mut self, zxid: i64, cx: &mut Cx<'_>) {
+        if zxid < 0 {
+            return self.leader_breach("leader_info", zxid, cx);
+        }
         let epoch = Zxid::from_wire(zxid).epoch();
         let current = match decide!(self, cx.fx, answer_epoch(self.accepted, epoch)) {
             EpochAnswer::Refuse => {

@@ -17,8 +17,10 @@
 //! while voting.
 
 mod apply_task;
+mod catch_up;
 mod election;
 mod history;
+mod knobs;
 mod leader;
 mod learner;
 mod log_task;
@@ -34,16 +36,18 @@ mod wire;
 #[cfg(test)]
 mod films;
 #[cfg(test)]
+mod small_parts;
+#[cfg(test)]
 mod small_world;
 
 use std::collections::BTreeMap;
 
-use crate::base::{Config, Duration, Epoch, Key, LinkId, PeerId, Ticket, Zxid};
+use crate::base::{Config, Epoch, Key, LinkId, PeerId, Ticket, Zxid};
 use crate::disk::{self, Entry};
 use crate::jute::quorum::QuorumPacket;
 use crate::process::{
     Boot, Channel, DiskError, DiskResult, Effects, Event, Note, Now, Phase, Probe, Refused, Role,
-    Spec, Timer,
+    Timer,
 };
 
 use super::{Broadcast, StateMachine};
@@ -55,51 +59,13 @@ pub(crate) use rules::decide;
 
 use election::Election;
 use history::History;
+use knobs::Knobs;
 use leader::Leader;
 use learner::Learner;
 use log_task::LogTask;
 use mesh::Mesh;
 use rebuild::Rebuild;
 use snapshot_task::SnapshotTask;
-
-/// The knobs that Zab reads, in units it uses.
-#[derive(Clone, Copy, Debug)]
-struct Knobs {
-    tick: Duration,
-    init: Duration,
-    sync: Duration,
-    commit_log_count: usize,
-    snap_count: u64,
-    snap_size_percent: u64,
-    snap_retain: usize,
-    poll: Duration,
-    poll_max: Duration,
-    finalize: Duration,
-    dial_retry: Duration,
-    apply_batch: u64,
-    snap_chunk: usize,
-}
-
-impl Knobs {
-    fn of(spec: &Spec) -> Knobs {
-        let tick = Duration::from_ms(spec.knob("tick_ms", 2000).max(2));
-        Knobs {
-            tick,
-            init: tick.times(spec.knob("init_limit", 10).max(1)),
-            sync: tick.times(spec.knob("sync_limit", 5).max(1)),
-            commit_log_count: spec.knob("commit_log_count", 500) as usize,
-            snap_count: spec.knob("snap_count", 100_000).max(2),
-            snap_size_percent: spec.knob("snap_size_percent", 33),
-            snap_retain: spec.knob("snap_retain", 3).max(1) as usize,
-            poll: Duration::from_ms(spec.knob("election_poll_ms", 200).max(1)),
-            poll_max: Duration::from_ms(spec.knob("election_poll_max_ms", 60_000).max(1)),
-            finalize: Duration::from_ms(spec.knob("finalize_wait_ms", 200)),
-            dial_retry: Duration::from_ms(spec.knob("dial_retry_ms", 100).max(1)),
-            apply_batch: spec.knob("apply_batch", 8).max(1),
-            snap_chunk: spec.knob("snap_chunk", 4).max(1) as usize,
-        }
-    }
-}
 
 /// What one handler works with, besides the peer itself.
 struct Cx<'a> {
@@ -285,9 +251,6 @@ impl Zab {
         cx.fx.note(Note::BecameRole { role: Role::Looking, leader, round });
         cx.fx.cancel_timer(Timer("zab.tick", 0));
         cx.fx.cancel_timer(Timer("zab.join", 0));
-        if self.history.unsaved && !self.saving() && !decide!(self, cx.fx, keep_partial_snap()) {
-            self.start_rebuild(cx.fx);
-        }
         self.settle(cx);
     }
 
@@ -338,8 +301,8 @@ impl Zab {
             Wait::Accepted(epoch) => self.on_promised(ticket, epoch, cx),
             Wait::Current(epoch) => self.on_current(ticket, epoch, cx),
             Wait::Snapshot(zxid, reach) => self.on_snapshot_durable(zxid, reach, cx),
-            Wait::Saved(zxid) => self.on_saved(zxid, cx),
-            Wait::Replaced(zxid) => self.on_replaced(ticket, zxid, cx),
+            Wait::Saved(zxid) => self.on_saved(zxid, cx.fx),
+            Wait::Replaced(zxid) => self.on_replaced(zxid, cx),
             Wait::Cut { cut, done } => self.on_cut(cut, done, cx),
             Wait::Rebuild => self.on_rebuild_file(ticket, bytes, cx),
             Wait::LogFile(learner, link) => self.on_log_file(learner, link, ticket, bytes, cx),

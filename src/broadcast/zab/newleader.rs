@@ -11,7 +11,7 @@
 use crate::base::{Ticket, Zxid};
 use crate::disk::SnapshotWriter;
 use crate::jute::quorum::packet;
-use crate::process::{Note, SyncMode};
+use crate::process::{Effects, Note, SyncMode};
 
 use super::learner::Stage;
 use super::rules::Step;
@@ -121,17 +121,19 @@ impl Zab {
         self.waits.insert(ticket, Wait::Saved(zxid));
     }
 
-    /// Whether a received snapshot is on its way to disk: that goes on whatever the role.
-    pub(super) fn saving(&self) -> bool {
-        self.waits.values().any(|wait| matches!(wait, Wait::Saved(_) | Wait::Replaced(_)))
+    /// The snapshot is durable under a name of its own. If the role was left meanwhile it ends
+    /// there, and the service is rebuilt from what disk had before (spec 6.1).
+    pub(super) fn on_saved(&mut self, zxid: Zxid, fx: &mut Effects) {
+        match &self.station {
+            Station::Learning(learner) if learner.waiting == Waiting::Saved => {
+                let ticket = self.log.log.replaced_by_snapshot(zxid, fx);
+                self.waits.insert(ticket, Wait::Replaced(zxid));
+            }
+            Station::Looking { .. } | Station::Leading(_) | Station::Learning(_) => {}
+        }
     }
 
-    pub(super) fn on_saved(&mut self, zxid: Zxid, cx: &mut Cx<'_>) {
-        let ticket = self.log.log.replaced_by_snapshot(zxid, cx.fx);
-        self.waits.insert(ticket, Wait::Replaced(zxid));
-    }
-
-    pub(super) fn on_replaced(&mut self, _ticket: Ticket, zxid: Zxid, cx: &mut Cx<'_>) {
+    pub(super) fn on_replaced(&mut self, zxid: Zxid, cx: &mut Cx<'_>) {
         self.history.unsaved = false;
         self.log.restart();
         cx.fx.note(Note::SnapshotTaken { zxid });

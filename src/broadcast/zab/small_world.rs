@@ -7,194 +7,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::base::{
-    Config, Cursor, Digest, Draw, Key, LinkId, PeerId, Stream, Ticket, Time, WallMs, Zxid,
-};
-use crate::broadcast::{Broadcast, Serving, StateMachine};
+use crate::base::{Config, Digest, Draw, Key, LinkId, PeerId, Stream, Ticket, Time, WallMs, Zxid};
+use crate::broadcast::{Broadcast, Serving};
 use crate::disk;
-use crate::jute::quorum::QuorumPacket;
 use crate::process::{
-    Boot, Channel, Device, DiskResult, Down, Effect, Effects, Event, File, Image, Note, Now, Spec,
-    SyncMode, Timer, Work,
+    Boot, Channel, Device, Down, Effect, Effects, Event, Note, Now, Spec, SyncMode, Timer, Work,
 };
 
+use super::small_parts::{Book, Disk};
 use super::{Rules, Zab};
-
-/// A service that is the list of what it applied.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Book {
-    pub list: Vec<(Zxid, Digest)>,
-    pub serving: Option<Serving>,
-    pub next: Option<Zxid>,
-    pub passed: Vec<u64>,
-    changed: bool,
-    half: bool,
-}
-
-impl StateMachine for Book {
-    fn restore(&mut self, snapshot: Option<&[u8]>, _last: Zxid) -> Result<(), String> {
-        self.list.clear();
-        for line in snapshot.unwrap_or_default().chunks(16) {
-            let word = |at: usize| line.get(at..at + 8).and_then(|b| b.try_into().ok());
-            let (zxid, digest) = (word(0).ok_or("short")?, word(8).ok_or("short")?);
-            let zxid = Zxid(u64::from_be_bytes(zxid));
-            self.list.push((zxid, Digest(u64::from_be_bytes(digest))));
-        }
-        Ok(())
-    }
-
-    fn replay(&mut self, zxid: Zxid, record: &[u8]) -> Result<(), String> {
-        if self.last() < zxid {
-            self.list.push((zxid, Digest::of(record)));
-        }
-        Ok(())
-    }
-
-    fn deliver(
-        &mut self,
-        _now: Now,
-        zxid: Zxid,
-        record: &[u8],
-        part: usize,
-        whole: bool,
-        _fx: &mut Effects,
-    ) -> bool {
-        assert_eq!(part > 0, self.half, "parts come in order");
-        self.half = part == 0 && !whole;
-        if !self.half {
-            self.list.push((zxid, Digest::of(record)));
-        }
-        !self.half
-    }
-
-    fn last(&self) -> Zxid {
-        self.list.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid)
-    }
-
-    fn digest(&self) -> u64 {
-        let mut digest = Digest::EMPTY;
-        self.list.iter().for_each(|(zxid, d)| digest.word(zxid.0 ^ d.0));
-        digest.0
-    }
-
-    fn snapshot(&self, cursor: &mut Cursor, nodes: usize, out: &mut Vec<u8>) -> bool {
-        let done = cursor.started || nodes == usize::MAX;
-        cursor.started = true;
-        if done {
-            for (zxid, digest) in &self.list {
-                out.extend_from_slice(&zxid.0.to_be_bytes());
-                out.extend_from_slice(&digest.0.to_be_bytes());
-            }
-        }
-        done
-    }
-
-    fn serve(&mut self, _now: Now, serving: Serving, _fx: &mut Effects) {
-        self.next = match serving {
-            Serving::Leading { next, .. } => Some(next),
-            Serving::Following { .. } => None,
-        };
-        self.serving = Some(serving);
-        self.changed = true;
-    }
-
-    fn retire(&mut self, _now: Now, _fx: &mut Effects) {
-        assert!(self.serving.is_some(), "only who serves retires");
-        assert!(!self.half, "nobody sees half a transaction");
-        (self.serving, self.next) = (None, None);
-    }
-
-    fn from_learner(&mut self, _: Now, _: PeerId, _: QuorumPacket, _: &mut Effects) {}
-    fn from_leader(&mut self, _: Now, _: QuorumPacket, _: Zxid, _: &mut Effects) {}
-    fn learner_left(&mut self, _: PeerId) {}
-    fn pong(&mut self) -> Vec<u8> {
-        vec![7]
-    }
-    fn ponged(&mut self, _: Now, _: PeerId, payload: &[u8]) {
-        assert_eq!(payload, [7]);
-    }
-    fn barrier_passed(&mut self, _: Now, token: u64, _: &mut Effects) {
-        self.passed.push(token);
-    }
-}
-
-/// A device's state: names and contents, as they are and as a crash would leave them.
-#[derive(Clone, Debug, Default)]
-struct Disk {
-    inodes: Vec<(Vec<u8>, Vec<u8>)>,
-    live: BTreeMap<File, usize>,
-    durable: BTreeMap<File, usize>,
-    queues: BTreeMap<Device, VecDeque<Effect>>,
-}
-
-impl Disk {
-    fn of(image: &Image) -> Disk {
-        let mut disk = Disk::default();
-        for (file, bytes) in &image.files {
-            disk.live.insert(file.clone(), disk.inodes.len());
-            disk.inodes.push((bytes.to_vec(), bytes.to_vec()));
-        }
-        disk.durable = disk.live.clone();
-        disk
-    }
-
-    /// What is found after a crash; `power`: with the loss of all that no sync covered.
-    fn image(&self, power: bool) -> Image {
-        let mut image = Image::default();
-        for (file, inode) in if power { &self.durable } else { &self.live } {
-            let (live, durable) = &self.inodes[*inode];
-            image.put(file.clone(), if power { durable.clone() } else { live.clone() });
-        }
-        image
-    }
-
-    fn content(&mut self, file: &File) -> &mut Vec<u8> {
-        let inode = self.live.get(file).copied();
-        &mut self.inodes[inode.unwrap_or_else(|| panic!("{file} is written but not there"))].0
-    }
-
-    /// Carries out the next operation of a device.
-    fn run(&mut self, device: Device) -> Option<(Ticket, DiskResult)> {
-        let effect = self.queues.get_mut(&device)?.pop_front()?;
-        match effect {
-            Effect::Create { file } => {
-                self.live.insert(file, self.inodes.len());
-                self.inodes.push((Vec::new(), Vec::new()));
-            }
-            Effect::WriteAt { file, offset, bytes, .. } => {
-                let content = self.content(&file);
-                let end = offset as usize + bytes.len();
-                content.resize(content.len().max(end), 0);
-                content[offset as usize..end].copy_from_slice(&bytes);
-            }
-            Effect::SetLen { file, len } => self.content(&file).resize(len as usize, 0),
-            Effect::Rename { from, to } => {
-                let inode = self.live.remove(&from).expect("renamed files exist");
-                self.live.insert(to, inode);
-            }
-            Effect::Remove { file } => {
-                self.live.remove(&file);
-            }
-            Effect::Read { ticket, file } => {
-                let bytes = self.content(&file).clone();
-                return Some((ticket, DiskResult::Bytes(bytes)));
-            }
-            Effect::Fsync { ticket, file } => {
-                let inode = self.live[&file];
-                self.inodes[inode].1 = self.inodes[inode].0.clone();
-                return Some((ticket, DiskResult::Done));
-            }
-            Effect::FsyncDir { ticket, device } => {
-                self.durable.retain(|file, _| file.device != device);
-                let live = self.live.iter().filter(|(file, _)| file.device == device);
-                self.durable.extend(live.map(|(file, inode)| (file.clone(), *inode)));
-                return Some((ticket, DiskResult::Done));
-            }
-            other => panic!("{other:?} is not for a disk"),
-        }
-        None
-    }
-}
 
 /// One running peer.
 struct Node {
@@ -221,6 +42,7 @@ enum Move {
 pub(super) struct SmallWorld {
     config: Config,
     knobs: BTreeMap<String, u64>,
+    rules: Rules,
     nodes: BTreeMap<PeerId, Node>,
     disks: BTreeMap<PeerId, Disk>,
     /// What is on its way to one end of a link.
@@ -234,14 +56,22 @@ pub(super) struct SmallWorld {
     pub synced: BTreeMap<SyncMode, u64>,
     pub notes: BTreeMap<&'static str, u64>,
     pub proposals: u64,
+    /// Whether frames may be spoilt: then only survival is asked for.
+    pub spoils: bool,
     boots: u64,
 }
 
 impl SmallWorld {
     pub fn new(seed: u64, voters: u8, knobs: &[(&str, u64)]) -> SmallWorld {
+        SmallWorld::with(seed, voters, knobs, Rules::right())
+    }
+
+    /// A world whose peers decide by these rules.
+    pub fn with(seed: u64, voters: u8, knobs: &[(&str, u64)], rules: Rules) -> SmallWorld {
         let config = Config::initial(voters);
         let mut world = SmallWorld {
             knobs: knobs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+            rules,
             nodes: BTreeMap::new(),
             disks: BTreeMap::new(),
             wires: BTreeMap::new(),
@@ -254,6 +84,7 @@ impl SmallWorld {
             synced: BTreeMap::new(),
             notes: BTreeMap::new(),
             proposals: 0,
+            spoils: false,
             boots: 0,
             config,
         };
@@ -299,7 +130,8 @@ impl SmallWorld {
         };
         let entropy = Key(self.boots).with(u64::from(peer.0));
         let boot = Boot { spec: Arc::new(spec), image, entropy, now: self.clock() };
-        let zab = Zab::boot(&boot, Rules::right()).unwrap_or_else(|refused| panic!("{refused}"));
+        let zab =
+            Zab::boot(&boot, self.rules.clone()).unwrap_or_else(|refused| panic!("{refused}"));
         let node = Node {
             zab,
             book: Book::default(),
@@ -396,6 +228,7 @@ impl SmallWorld {
             }
             Effect::Defer { work } => node.works.push_back(work),
             Effect::Note(note) => self.on_note(peer, note),
+            Effect::Halt { .. } if self.spoils => {}
             Effect::Halt { reason } => panic!("{peer} halts: {reason}"),
             Effect::Create { ref file }
             | Effect::WriteAt { ref file, .. }
@@ -456,11 +289,15 @@ impl SmallWorld {
         *self.notes.entry(note.kind()).or_insert(0) += 1;
         match note {
             Note::Synced { mode, .. } => *self.synced.entry(mode).or_insert(0) += 1,
+            Note::Breach { .. } if self.spoils => {}
             Note::Breach { what, zxid } => panic!("{peer}: breach {what} at {zxid}"),
             Note::Delivered { zxid, digest } => {
                 let list = &self.nodes[&peer].book.list;
                 let at = list.iter().rposition(|(z, _)| *z == zxid).expect("it was just applied");
                 assert_eq!(list[at], (zxid, digest));
+                if self.spoils {
+                    return;
+                }
                 if at == self.truth.len() {
                     self.truth.push((zxid, digest));
                 }
@@ -472,7 +309,7 @@ impl SmallWorld {
 
     fn check_role(&mut self, peer: PeerId) {
         let book = &mut self.nodes.get_mut(&peer).expect("it just acted").book;
-        if !std::mem::take(&mut book.changed) {
+        if !std::mem::take(&mut book.changed) || self.spoils {
             return;
         }
         match book.serving {
@@ -568,6 +405,24 @@ impl SmallWorld {
 
     pub fn feed(&mut self, peer: PeerId, event: Event) {
         self.act(peer, |zab, now, book, fx| zab.step(now, event, book, fx));
+    }
+
+    /// Spoils one frame that is on its way, if there is one.
+    pub fn spoil(&mut self) {
+        let wires: Vec<(LinkId, PeerId)> = self.wires.keys().copied().collect();
+        let at = *self.draw.pick(&wires);
+        let (byte, value) = (self.draw.word() as usize, self.draw.word() as u8);
+        let cut = self.draw.below(3) == 0;
+        if let Some(Event::Received { bytes, .. }) =
+            self.wires.get_mut(&at).and_then(|wire| wire.back_mut())
+        {
+            let byte = byte % bytes.len().max(1);
+            if cut {
+                bytes.truncate(byte);
+            } else if let Some(spoilt) = bytes.get_mut(byte) {
+                *spoilt = value;
+            }
+        }
     }
 
     /// Runs until the condition holds.

@@ -103,7 +103,7 @@ impl Calls {
     pub(super) fn expired(&mut self, session: SessionId, court: &mut Court<'_>) {
         let life = self.life(session);
         life.told = true;
-        let dead = life.closed.is_some() || life.marked || !life.born;
+        let dead = life.closed.is_some() || !life.born;
         court.hold(Property::SessionExpiry, dead, "told_too_early", || {
             format!("a client was told that session {session} is expired, but it is not closed")
         });

@@ -149,7 +149,11 @@ impl Core {
             });
         }
         let latest = life.latest;
-        if !refused {
+        // A closeSession has no owner check: one from a connection that the session has left kills
+        // it all the same (spec 3.4, case 8).
+        let pending = self.calls.pending.get(&id);
+        let closes = pending.is_some_and(|pending| pending.call.op == Op::CloseSession);
+        if !refused && !closes {
             life.latest = latest.max(Some(id));
             court.hold(Property::SessionOrder, Some(id) > latest, "writes_overtake", || {
                 format!("{zxid}: a write of session {session} took effect after a later one")

@@ -1,0 +1,534 @@
+//! Durability is judged from bytes: what a peer promised in frames that really left it must be in
+//! its files, whenever it starts and at the end of the run.
+//!
+//! ```text
+//!   Sent ACK, ACKEPOCH, ..  --> a ledger of promises per peer  \
+//!   Received TRUNC, SNAP    --> promises released               >  audit(image) --> findings
+//!   Starting, End           --> the bytes, read by `files`     /
+//! ```
+//!
+//! Not here: what notes claim about durability, and whether two peers' logs agree. What the world
+//! has damaged beyond the crash model is owed by nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::{Config, Epoch, LinkId, PeerId, PeerSet, Zxid};
+use crate::history::{At, Seen};
+use crate::process::{Channel, Image, Tag};
+
+use super::files::{Contents, Memory};
+use super::{Finding, Oracle, Weight};
+
+const DURABILITY: &str = "Durability";
+const EPOCHS: &str = "EpochsOrdered";
+const CONTIGUOUS: &str = "LogContiguous";
+const DECODABLE: &str = "LogDecodable";
+
+/// What one peer owes.
+#[derive(Clone, Debug, Default)]
+struct Ledger {
+    /// Transactions it said to have in its log.
+    logged: BTreeSet<Zxid>,
+    accepted: Epoch,
+    current: Epoch,
+    /// The link to its leader, by the last LEADERINFO, and the leader's epoch.
+    leader: Option<(LinkId, Epoch)>,
+    /// What came before NEWLEADER on that link, and whether its ack vouches for it in any case.
+    syncing: Vec<(Zxid, bool)>,
+    /// Whether NEWLEADER has come on that link.
+    synced: bool,
+    /// The epoch it leads, by the last NEWLEADER it sent.
+    leading: Epoch,
+    /// The world has damaged its files beyond the crash model, and damage may lie hidden: nothing
+    /// is owed until the files are replaced.
+    damaged: bool,
+    memory: Memory,
+}
+
+/// The oracle. See the module's page.
+#[derive(Clone, Debug)]
+pub struct Durability {
+    config: Config,
+    peers: BTreeMap<PeerId, Ledger>,
+    /// Who has ever acked a transaction above the last committed one.
+    acks: BTreeMap<Zxid, PeerSet>,
+    /// The last transaction seen committed by a leader of its own epoch.
+    committed: Zxid,
+    evaluated: [u64; 4],
+}
+
+impl Durability {
+    /// For a run of this ensemble.
+    pub fn new(config: Config) -> Durability {
+        Durability {
+            config,
+            peers: BTreeMap::new(),
+            acks: BTreeMap::new(),
+            committed: Zxid::ZERO,
+            evaluated: [0; 4],
+        }
+    }
+
+    /// A frame left a peer: what it promises (spec 6.6, 6.8, 6.10).
+    fn sent(&mut self, at: At, from: PeerId, tag: &Tag, findings: &mut Vec<Finding>) {
+        let ledger = self.peers.entry(from).or_default();
+        match tag.kind {
+            "ACK" if tag.zxid.counter() == 0 => {
+                ledger.current = ledger.current.max(tag.epoch);
+                // Proposals of the new epoch that are still undecided are acked one by one.
+                for (zxid, vouched) in std::mem::take(&mut ledger.syncing) {
+                    if vouched || zxid.epoch() < tag.epoch {
+                        ledger.logged.insert(zxid);
+                    }
+                    self.acks.entry(zxid).or_default().insert(from);
+                }
+            }
+            "ACK" => {
+                ledger.logged.insert(tag.zxid);
+                self.acks.entry(tag.zxid).or_default().insert(from);
+            }
+            "ACKEPOCH" | "LEADERINFO" => ledger.accepted = ledger.accepted.max(tag.epoch),
+            "NEWLEADER" => {
+                ledger.current = ledger.current.max(tag.epoch);
+                ledger.leading = tag.epoch;
+            }
+            "COMMIT" => self.commits(at, from, tag.zxid, findings),
+            _ => {}
+        }
+    }
+
+    /// A leader commits a transaction of its own epoch: a quorum must have vouched for it. If the
+    /// frames of the others do not make one, the leader has counted itself, and owes it too.
+    fn commits(&mut self, at: At, leader: PeerId, zxid: Zxid, findings: &mut Vec<Finding>) {
+        let ledger = self.peers.entry(leader).or_default();
+        // What it commits of older epochs is its initial history: NEWLEADER's acks vouch for that.
+        if zxid.epoch() != ledger.leading || zxid <= self.committed || zxid.counter() == 0 {
+            return;
+        }
+        let mut acks = self.acks.get(&zxid).copied().unwrap_or_default();
+        if !self.config.is_quorum(&acks) {
+            acks.insert(leader);
+            ledger.logged.insert(zxid);
+        }
+        self.evaluated[0] += 1;
+        if !self.config.is_quorum(&acks) {
+            let detail = format!("{leader} committed {zxid}, which only {acks:?} had acked.");
+            findings.push(finding(DURABILITY, "commit_without_quorum", at, leader, detail));
+        }
+        self.committed = zxid;
+        self.acks = self.acks.split_off(&zxid);
+    }
+
+    /// A frame reached a peer: what its leader releases it from, or will have it vouch for.
+    fn received(&mut self, link: LinkId, to: PeerId, tag: &Tag) {
+        let ledger = self.peers.entry(to).or_default();
+        if tag.kind == "LEADERINFO" {
+            ledger.leader = Some((link, tag.epoch));
+            ledger.syncing.clear();
+            ledger.synced = false;
+            return;
+        }
+        let Some((_, epoch)) = ledger.leader.filter(|(from, _)| *from == link) else { return };
+        match tag.kind {
+            // Only the leader of the epoch that it is in may take a promise back.
+            "TRUNC" | "SNAP" if epoch >= ledger.accepted => {
+                ledger.logged = ledger.logged.range(..=tag.zxid).copied().collect();
+                if tag.kind == "SNAP" && tag.zxid.counter() > 0 {
+                    ledger.syncing.push((tag.zxid, true));
+                }
+            }
+            "DIFF" if tag.zxid.counter() > 0 => ledger.syncing.push((tag.zxid, true)),
+            "PROPOSAL" if !ledger.synced => ledger.syncing.push((tag.zxid, false)),
+            "COMMIT" if !ledger.synced => {
+                let committed = ledger.syncing.iter_mut().filter(|(zxid, _)| *zxid == tag.zxid);
+                committed.for_each(|(_, vouched)| *vouched = true);
+            }
+            "NEWLEADER" => ledger.synced = true,
+            _ => {}
+        }
+    }
+
+    fn starting(
+        &mut self,
+        at: At,
+        peer: PeerId,
+        image: &Image,
+        damaged: bool,
+        findings: &mut Vec<Finding>,
+    ) {
+        let ledger = self.peers.entry(peer).or_default();
+        if damaged || ledger.damaged {
+            *ledger = Ledger { damaged: ledger.damaged, ..Ledger::default() };
+            return;
+        }
+        ledger.leader = None;
+        ledger.syncing.clear();
+        ledger.leading = Epoch(0);
+        self.audit(at, peer, image, findings);
+    }
+
+    /// Reads a peer's files and holds them against its ledger: at most one finding per property.
+    fn audit(&mut self, at: At, peer: PeerId, image: &Image, findings: &mut Vec<Finding>) {
+        let ledger = self.peers.entry(peer).or_default();
+        let contents = ledger.memory.read(image);
+        let checks = [
+            (DURABILITY, ledger.unkept(&contents)),
+            (EPOCHS, disordered(&contents)),
+            (CONTIGUOUS, broken(&contents)),
+            (DECODABLE, unreadable(&contents)),
+        ];
+        for (index, (property, found)) in checks.into_iter().enumerate() {
+            self.evaluated[index] += 1;
+            if let Some((kind, what)) = found {
+                let detail = format!("The durable files of {peer}: {what}.");
+                findings.push(finding(property, kind, at, peer, detail));
+            }
+        }
+    }
+}
+
+fn finding(
+    property: &'static str,
+    kind: &'static str,
+    at: At,
+    peer: PeerId,
+    detail: String,
+) -> Finding {
+    Finding { property, weight: Weight::Violation, at, peers: vec![peer], kind, detail }
+}
+
+impl Ledger {
+    /// The first promise that the files do not keep.
+    fn unkept(&self, contents: &Contents) -> Option<(&'static str, String)> {
+        let accepted = contents.accepted.unwrap_or_default();
+        let current = contents.current.unwrap_or_default();
+        if accepted < self.accepted {
+            let owed = self.accepted;
+            return Some((
+                "accepted_epoch",
+                format!("acceptedEpoch is {accepted}, but it promised {owed}"),
+            ));
+        }
+        if current < self.current {
+            let owed = self.current;
+            return Some((
+                "current_epoch",
+                format!("currentEpoch is {current}, but it promised {owed}"),
+            ));
+        }
+        // What the snapshot covers needs no look: only what is above it is asked for.
+        let above = (std::ops::Bound::Excluded(contents.snapshot), std::ops::Bound::Unbounded);
+        let lost = self.logged.range(above).find(|zxid| !contents.holds(**zxid))?;
+        let last = contents.last();
+        Some(("acked", format!("{lost} is gone, but it was acked; the log ends at {last}")))
+    }
+}
+
+/// `acceptedEpoch >= currentEpoch`, and `acceptedEpoch >= epoch(last zxid)` (spec 6.1). That
+/// `currentEpoch` may be below the log's epoch is the crash between a sync's history and its epoch,
+/// which recovery finishes (ZOOKEEPER-1653, 4269).
+fn disordered(contents: &Contents) -> Option<(&'static str, String)> {
+    if let Some(complaint) = contents.complaints.first() {
+        return Some(complaint.clone());
+    }
+    let accepted = contents.accepted.unwrap_or_default();
+    let current = contents.current.unwrap_or_default();
+    let last = contents.last();
+    if accepted < current {
+        let what = format!("acceptedEpoch {accepted} is below currentEpoch {current}");
+        Some(("accepted_below_current", what))
+    } else if accepted < last.epoch() {
+        Some(("accepted_below_log", format!("acceptedEpoch {accepted} is below the log's {last}")))
+    } else {
+        None
+    }
+}
+
+/// Zxids must increase over the whole log; after the snapshot they must also have no gap within an
+/// epoch, and begin each epoch with its first (spec 6.8).
+fn broken(contents: &Contents) -> Option<(&'static str, String)> {
+    let mut previous = Zxid::ZERO;
+    for (file, records) in &contents.logs {
+        for zxid in &records.zxids {
+            if *zxid <= previous {
+                return Some(("order", format!("`{file}` has {zxid} after {previous}")));
+            }
+            let before = previous.max(contents.snapshot);
+            let first = zxid.epoch() > before.epoch() && zxid.counter() == 1;
+            if *zxid > contents.snapshot && before.next() != Some(*zxid) && !first {
+                return Some(("gap", format!("`{file}` has {zxid} right after {before}")));
+            }
+            previous = *zxid;
+        }
+    }
+    None
+}
+
+/// Every record must decode, with its digest; only the newest file may end in something else.
+fn unreadable(contents: &Contents) -> Option<(&'static str, String)> {
+    let newest = contents.logs.len().saturating_sub(1);
+    for (index, (file, records)) in contents.logs.iter().enumerate() {
+        if let Some(complaint) = records.complaints.first() {
+            return Some(complaint.clone());
+        }
+        if let Some(at) = records.rubbish.filter(|_| index < newest) {
+            let what = format!("`{file}` byte {at}: no record and no padding in an older file");
+            return Some(("torn_older", what));
+        }
+    }
+    None
+}
+
+impl Oracle for Durability {
+    fn properties(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            (DURABILITY, "what a peer has acked, accepted or committed is in its files"),
+            (EPOCHS, "on disk, acceptedEpoch >= currentEpoch and >= the epoch of the last zxid"),
+            (CONTIGUOUS, "on disk, zxids increase, without gaps within an epoch"),
+            (DECODABLE, "on disk, every record decodes and carries its digest"),
+        ]
+    }
+
+    fn observe(&mut self, at: At, seen: &Seen, findings: &mut Vec<Finding>) {
+        match seen {
+            Seen::Sent { from, channel: Channel::Quorum, tag, .. } => {
+                self.sent(at, *from, tag, findings);
+            }
+            Seen::Received { link, to, tag, .. } => self.received(*link, *to, tag),
+            Seen::Starting { peer, image, damaged, .. } => {
+                self.starting(at, *peer, image, *damaged, findings);
+            }
+            Seen::Fault { kind, peer: Some(peer), .. } => {
+                let ledger = self.peers.entry(*peer).or_default();
+                match *kind {
+                    "rot" | "lose_file" | "misdirect" => ledger.damaged = true,
+                    "wipe" | "replace" => *ledger = Ledger::default(),
+                    _ => {}
+                }
+            }
+            Seen::End { images } => {
+                for (peer, image) in images {
+                    if !self.peers.entry(*peer).or_default().damaged {
+                        self.audit(at, *peer, image, findings);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, _at: At, _findings: &mut Vec<Finding>) {}
+
+    fn evaluated(&self) -> Vec<(&'static str, u64)> {
+        [DURABILITY, EPOCHS, CONTIGUOUS, DECODABLE].into_iter().zip(self.evaluated).collect()
+    }
+
+    fn fork(&self) -> Box<dyn Oracle> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk;
+    use crate::jute::Record;
+    use crate::jute::txn::{CreateSessionTxn, Txn, TxnHeader, TxnRecord};
+    use crate::process::File;
+
+    const E1: u64 = 1 << 32;
+    const E2: u64 = 2 << 32;
+    const LINK: LinkId = LinkId(1);
+
+    fn framed(zxid: u64, digest: Option<u64>) -> Vec<u8> {
+        let header = TxnHeader { client: 1, cxid: 1, zxid: zxid as i64, time: 1, kind: -10 };
+        let txn = Txn::CreateSession(CreateSessionTxn { timeout: 4000 });
+        let record = TxnRecord { header, txn, digest }.to_bytes();
+        let sum = super::super::files::adler32(&record).to_be_bytes();
+        [&sum[..], &(record.len() as i32).to_be_bytes(), &record, &[0x42]].concat()
+    }
+
+    /// A peer whose snapshot is at 1.0, with one log file per list.
+    fn image(logs: &[&[u64]]) -> Image {
+        let mut image = disk::aged_image(Zxid(E1), b"", 0);
+        for zxids in logs {
+            let mut bytes = b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0".to_vec();
+            zxids.iter().for_each(|zxid| bytes.extend_from_slice(&framed(*zxid, Some(1))));
+            image.put(File::log(format!("log.{:x}", zxids[0])), bytes);
+        }
+        image
+    }
+
+    fn sent(kind: &'static str, epoch: u32, zxid: u64) -> Seen {
+        sent_by(2, kind, epoch, zxid)
+    }
+
+    fn sent_by(peer: u8, kind: &'static str, epoch: u32, zxid: u64) -> Seen {
+        let tag = Tag { kind, epoch: Epoch(epoch), zxid: Zxid(zxid) };
+        let (from, to) = (PeerId(peer), PeerId(1));
+        Seen::Sent { link: LINK, from, to, channel: Channel::Quorum, tag }
+    }
+
+    fn received(kind: &'static str, epoch: u32, zxid: u64) -> Seen {
+        let tag = Tag { kind, epoch: Epoch(epoch), zxid: Zxid(zxid) };
+        Seen::Received { link: LINK, from: PeerId(1), to: PeerId(2), tag }
+    }
+
+    fn starting(image: Image, damaged: bool) -> Seen {
+        Seen::Starting { peer: PeerId(2), incarnation: 2, image: Arc::new(image), damaged }
+    }
+
+    /// What the oracle finds, as `property/kind`.
+    fn judged(seen: impl IntoIterator<Item = Seen>) -> Vec<String> {
+        let mut oracle = Durability::new(Config::initial(3));
+        let mut findings = Vec::new();
+        for seen in seen {
+            oracle.observe(At::default(), &seen, &mut findings);
+        }
+        findings.iter().map(|found| format!("{}/{}", found.property, found.kind)).collect()
+    }
+
+    #[test]
+    fn an_acked_transaction_must_be_in_the_log_or_under_a_snapshot() {
+        let lost = ["Durability/acked"];
+        let files = || image(&[&[E1 + 1, E1 + 2]]);
+        for acked in [E1, E1 + 1, E1 + 2] {
+            let seen = [sent("ACK", 1, acked), starting(files(), false)];
+            assert_eq!(judged(seen), [""; 0]);
+        }
+        assert_eq!(judged([sent("ACK", 1, E1 + 3), starting(files(), false)]), lost);
+        let end = Seen::End { images: vec![(PeerId(2), Arc::new(files()))] };
+        assert_eq!(judged([sent("ACK", 1, E1 + 3), end]), lost);
+    }
+
+    #[test]
+    fn what_the_world_has_damaged_is_not_owed() {
+        let files = || image(&[&[E1 + 1]]);
+        assert_eq!(judged([sent("ACK", 1, E1 + 3), starting(files(), true)]), [""; 0]);
+        let fault = |kind| Seen::Fault { kind, peer: Some(PeerId(2)), what: String::new() };
+        let end = || Seen::End { images: vec![(PeerId(2), Arc::new(files()))] };
+        let ack = || sent("ACK", 1, E1 + 3);
+        assert_eq!(judged([ack(), fault("rot"), end()]), [""; 0]);
+        assert_eq!(judged([fault("rot"), starting(files(), true), ack(), end()]), [""; 0]);
+        let replaced = [fault("rot"), fault("replace"), starting(files(), true), ack(), end()];
+        assert_eq!(judged(replaced), ["Durability/acked"]);
+    }
+
+    #[test]
+    fn epochs_once_sent_must_be_on_disk() {
+        for (kind, promised) in [
+            ("ACKEPOCH", "accepted_epoch"),
+            ("LEADERINFO", "accepted_epoch"),
+            ("NEWLEADER", "current_epoch"),
+            ("ACK", "current_epoch"),
+        ] {
+            let files = || starting(image(&[]), false);
+            assert_eq!(judged([sent(kind, 1, E1), files()]), [""; 0]);
+            let found = judged([sent(kind, 2, E2), files()]);
+            assert_eq!(found, [format!("Durability/{promised}")], "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_ack_of_newleader_vouches_for_the_history_before_it() {
+        let sync = |log: &[u64]| {
+            judged([
+                received("LEADERINFO", 1, E1),
+                received("DIFF", 1, E1 + 1),
+                received("PROPOSAL", 1, E1 + 1),
+                received("COMMIT", 1, E1 + 1),
+                received("PROPOSAL", 1, E1 + 2),
+                received("NEWLEADER", 1, E1),
+                received("PROPOSAL", 1, E1 + 3),
+                sent("ACK", 1, E1),
+                starting(image(&[log]), false),
+            ])
+        };
+        assert_eq!(sync(&[E1 + 1]), [""; 0]);
+        assert_eq!(sync(&[E1 + 2]), ["Durability/acked", "LogContiguous/gap"]);
+    }
+
+    #[test]
+    fn only_the_leader_of_the_epoch_may_release_a_promise() {
+        let cut = |leader: u32, kind: &'static str, at: u64| {
+            judged([
+                sent("ACK", 1, E1 + 2),
+                sent("ACK", 1, E1 + 3),
+                sent("ACKEPOCH", 1, E1 + 3),
+                received("LEADERINFO", leader, 0),
+                received(kind, leader, at),
+                starting(image(&[&[E1 + 1, E1 + 2]]), false),
+            ])
+        };
+        assert_eq!(cut(1, "TRUNC", E1 + 2), [""; 0]);
+        assert_eq!(cut(2, "SNAP", E1 + 2), [""; 0]);
+        assert_eq!(cut(0, "TRUNC", E1 + 2), ["Durability/acked"]);
+        assert_eq!(cut(1, "TRUNC", E1 + 3), ["Durability/acked"]);
+    }
+
+    #[test]
+    fn a_commit_needs_a_quorum_and_binds_the_leader_that_counted_itself() {
+        let leads = || sent("NEWLEADER", 1, E1);
+        let commit = || sent("COMMIT", 1, E1 + 1);
+        let ack = |peer| sent_by(peer, "ACK", 1, E1 + 1);
+        let none = || starting(image(&[]), false);
+        assert_eq!(judged([leads(), commit()]), ["Durability/commit_without_quorum"]);
+        assert_eq!(judged([leads(), ack(3), commit(), none()]), ["Durability/acked"]);
+        assert_eq!(judged([leads(), ack(1), ack(3), commit(), none()]), [""; 0]);
+        let old = sent("COMMIT", 0, 1);
+        assert_eq!(judged([leads(), old, none()]), [""; 0]);
+    }
+
+    #[test]
+    fn epochs_on_disk_are_ordered() {
+        let of = |accepted: &str, current: &str, log: &[u64]| {
+            let mut image = image(&[log]);
+            image.put(File::snap("acceptedEpoch"), accepted.as_bytes().to_vec());
+            image.put(File::snap("currentEpoch"), current.as_bytes().to_vec());
+            judged([starting(image, false)])
+        };
+        assert_eq!(of("2\n", "1\n", &[E1 + 1, E2 + 1]), [""; 0]);
+        assert_eq!(of("1\n", "2\n", &[E1 + 1]), ["EpochsOrdered/accepted_below_current"]);
+        assert_eq!(of("1\n", "1\n", &[E2 + 1]), ["EpochsOrdered/accepted_below_log"]);
+        assert_eq!(of("", "1\n", &[E1 + 1]), ["EpochsOrdered/unreadable"]);
+    }
+
+    #[test]
+    fn the_log_is_contiguous_and_decodable() {
+        let of = |logs: &[&[u64]]| judged([starting(image(logs), false)]);
+        assert_eq!(of(&[&[E1 - 1, E1 + 1], &[E1 + 2]]), [""; 0]);
+        assert_eq!(of(&[&[E1 + 1, E1 + 3]]), ["LogContiguous/gap"]);
+        assert_eq!(of(&[&[E1 + 2]]), ["LogContiguous/gap"]);
+        assert_eq!(of(&[&[E1 + 1, E1 + 1]]), ["LogContiguous/order"]);
+        assert_eq!(of(&[&[E1 + 1, E1 + 2], &[E1 + 2]]), ["LogContiguous/order"]);
+        let with = |name: &str, more: &[u8]| {
+            let mut image = image(&[&[E1 + 1], &[E1 + 2]]);
+            let file = File::log(name);
+            let bytes = [image.get(&file).expect("image() has it"), more].concat();
+            image.put(file, bytes);
+            judged([starting(image, false)])
+        };
+        assert_eq!(with("log.100000002", b"torn"), [""; 0]);
+        assert_eq!(with("log.100000001", b"torn"), ["LogDecodable/torn_older"]);
+        assert_eq!(with("log.100000002", &framed(E1 + 3, None)), ["LogDecodable/digest"]);
+        let record = [7; 40];
+        let sum = super::super::files::adler32(&record).to_be_bytes();
+        let bad = [&sum[..], &[0, 0, 0, 40], &record, &[0x42]].concat();
+        assert_eq!(with("log.100000002", &bad), ["LogDecodable/undecodable"]);
+    }
+
+    #[test]
+    fn every_image_that_a_peer_may_have_is_fine() {
+        assert_eq!(judged([starting(disk::fresh_image(), false)]), [""; 0]);
+        assert_eq!(judged([starting(image(&[&[E1 + 1], &[E1 + 2]]), false)]), [""; 0]);
+        let oracle = {
+            let mut oracle = Durability::new(Config::initial(3));
+            oracle.observe(At::default(), &starting(image(&[]), false), &mut Vec::new());
+            oracle
+        };
+        assert!(oracle.evaluated().iter().all(|(_, times)| *times == 1));
+        assert_eq!(oracle.properties().len(), oracle.evaluated().len());
+    }
+}
