@@ -209,7 +209,7 @@ impl Session {
 
     /// How many calls wait for an answer or to be sent.
     pub fn outstanding(&self) -> usize {
-        self.queued.len() + self.asked.iter().filter(|asked| asked.call.is_some()).count()
+        self.queued.len() + self.asked.len()
     }
 
     /// When `on_timer` wants to be called; `None` before `begin` and after `halt`.

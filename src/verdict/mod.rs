@@ -3,14 +3,14 @@
 //! Verdicts have three values and are a function of the plan. Oracles never import what they
 //! judge: the znode model here is a second, naive implementation.
 
+pub mod durability;
+mod files;
 pub mod invariant;
 pub mod linear;
 pub mod liveness;
 pub mod locks;
 mod model;
 pub mod witness;
-pub mod durability;
-mod files;
 
 use std::fmt;
 
