@@ -209,7 +209,7 @@ impl Session {
 
     /// How many calls wait for an answer or to be sent.
     pub fn outstanding(&self) -> usize {
-        self.queued.len() + self.asked.len()
+        self.queued.len() + self.asked.iter().filter(|asked| asked.call != SET_WATCHES).count()
     }
 
     /// When `on_timer` wants to be called; `None` before `begin` and after `halt`.
