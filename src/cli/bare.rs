@@ -29,8 +29,8 @@ const SWARM: Duration = Duration::from_secs(20);
 
 /// Shows it.
 pub fn bare(kit: &Kit) -> Done {
-    let (caught, tried) = control(kit)?;
-    let clean = clean(kit, tried)?;
+    let (caught, seeds) = control(kit)?;
+    let clean = clean(kit, seeds)?;
     talk(&format!("trying the swarm for {} seconds; Ctrl-C ends it", SWARM.as_secs()));
     let swarm = Subject::scenario("default", Recipe::Plain)?;
     let hunt = hunt_of(swarm, 0, None, Some(SWARM));
@@ -72,7 +72,7 @@ fn control_of(recipe: Recipe) -> Result<Subject, String> {
     }
 }
 
-/// Looks for the planted bug, and reports on it. Whether it was caught, and in which seeds.
+/// Looks for the planted bug, and reports on it. Whether it was caught, and the seeds to look in.
 fn control(kit: &Kit) -> Result<(bool, (u64, u64)), String> {
     let subject = control_of(Recipe::Plain)?;
     let name = subject.source.name().to_string();
@@ -110,8 +110,8 @@ fn control(kit: &Kit) -> Result<(bool, (u64, u64)), String> {
     };
     let recorded = record(kit, &subject, seed, &small, Some(Path::new(RUNS)))?;
     say(&recorded.report);
-    say(&format!("\ncaught: `{}` at the {}. seed of `{name}`\n", CONTROL.1, tally.tried));
-    Ok((true, (first, seed)))
+    say(&format!("\ncaught: `{}` by seed {seed} of `{name}`\n", CONTROL.1));
+    Ok((true, (first, last)))
 }
 
 fn campaign(subject: &Subject, first: u64, last: u64) -> Campaign {
@@ -142,8 +142,9 @@ fn clean(kit: &Kit, seeds: (u64, u64)) -> Result<bool, String> {
         },
     );
     say(&format!(
-        "the same {} seeds without it: {} passed, {} with findings, {} undecided\n",
-        tally.tried,
+        "seeds {}..{} without it: {} passed, {} with findings, {} undecided\n",
+        seeds.0,
+        u128::from(seeds.1) + 1,
         tally.passed,
         tally.findings(),
         tally.unknown

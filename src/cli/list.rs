@@ -194,5 +194,13 @@ pub fn properties(kit: &Kit) -> Vec<(String, String)> {
     }
     all.sort();
     all.dedup();
-    all.into_iter().map(|(name, what)| (name.to_string(), what.to_string())).collect()
+    // Several oracles may judge one property, each in its own way.
+    let mut merged: Vec<(String, String)> = Vec::new();
+    for (name, what) in all {
+        match merged.last_mut() {
+            Some((last, text)) if last == name => *text = format!("{text}; {what}"),
+            _ => merged.push((name.to_string(), what.to_string())),
+        }
+    }
+    merged
 }

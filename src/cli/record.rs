@@ -140,10 +140,10 @@ impl Folder {
         }
         std::fs::create_dir_all(&tmp)?;
         std::fs::write(tmp.join("plan.json"), plan_text(plan))?;
-        let mut trace_file = BufWriter::new(File::create(tmp.join("trace.jsonl"))?);
-        writeln!(trace_file, "{}", trace::header(plan))?;
-        let (dir, probes, history) = (out.join(name), Vec::new(), History::new());
-        Ok(Folder { tmp, dir, trace: trace_file, history, lines: 0, probes })
+        let mut lines = BufWriter::new(File::create(tmp.join("trace.jsonl"))?);
+        writeln!(lines, "{}", trace::header(&plan.scenario, plan.seed))?;
+        let (dir, probes) = (out.join(name), Vec::new());
+        Ok(Folder { tmp, dir, trace: lines, history: History::new(), lines: 0, probes })
     }
 
     fn write(&mut self, at: At, seen: &[Seen]) -> std::io::Result<()> {
@@ -167,7 +167,7 @@ impl Folder {
         }
         self.trace.flush()?;
         let mut history = String::new();
-        jsonl::export(&self.history, &mut history).expect("writing to a string cannot fail");
+        jsonl::export(&self.history, &mut history).expect("a string takes everything");
         std::fs::write(self.tmp.join("history.jsonl"), history)?;
         std::fs::write(self.tmp.join("verdict.json"), verdict)?;
         std::fs::write(self.tmp.join("report.txt"), report)?;

@@ -16,9 +16,6 @@ pub fn replay(kit: &Kit, args: &ReplayArgs) -> Done {
     if let Some(time) = args.at {
         return at(kit, &subject.source, seed, time);
     }
-    if args.trace.trace {
-        run::print_trace(kit, &subject.source.plan(seed), args.trace)?;
-    }
     if let Some(wanted) = digest
         && let Came::Ran(small) = try_plan(&subject.source.plan(seed), kit)
         && small.digest.short() != wanted
@@ -30,6 +27,9 @@ pub fn replay(kit: &Kit, args: &ReplayArgs) -> Done {
             args.out.display(),
             args.what,
         ));
+    }
+    if args.trace.trace {
+        run::print_trace(kit, &subject.source.plan(seed), args.trace)?;
     }
     run::one(kit, &subject, seed, &args.out)
 }

@@ -176,11 +176,12 @@ pub fn print_trace(kit: &Kit, plan: &Arc<Plan>, args: TraceArgs) -> Result<(), S
                 }
             }
         });
-        if text.len() > 1 << 16 || !more {
+        let over = !more || args.to.is_some_and(|to| run.world.now().time > to);
+        if text.len() > 1 << 16 || over {
             say(&text);
             text.clear();
         }
-        if !more || args.to.is_some_and(|to| run.world.now().time > to) {
+        if over {
             return Ok(());
         }
     }

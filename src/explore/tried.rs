@@ -10,7 +10,6 @@ use crate::kit::Kit;
 use crate::plan::Plan;
 use crate::run::{CannotRun, Run};
 use crate::verdict::{Finding, Outcome};
-use crate::world::Stats;
 
 use super::Item;
 
@@ -68,7 +67,7 @@ pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
         let (ran, run) = run.finish_all();
         let mut totals = Totals::default();
         run.verdict.add_to(&mut totals);
-        add_stats(run.world.stats(), &mut totals);
+        add_stats(&run, &mut totals);
         Ok(Small { outcome: ran.outcome, digest: ran.digest, end: ran.end, totals })
     }));
     match ran {
@@ -82,6 +81,28 @@ pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
     }
 }
 
-fn add_stats(stats: &Stats, totals: &mut Totals) {
-    add_to(&mut totals.world, "events", stats.events);
+/// Counters of the world, as words of the form `table: word`.
+fn add_stats(run: &Run, totals: &mut Totals) {
+    let (stats, world) = (run.world.stats(), &mut totals.world);
+    let plain = [
+        ("messages", stats.messages),
+        ("client messages", stats.client_messages),
+        ("writes", stats.writes),
+        ("syncs", stats.syncs),
+    ];
+    for (word, count) in plain {
+        add_to(world, &format!("the world: {word}"), count);
+    }
+    for (kind, count) in &stats.noise {
+        add_to(world, &format!("noise: {kind}"), *count);
+    }
+    for ((effect, tag), count) in &stats.crashes {
+        add_to(world, &format!("crashes behind a durable effect: {effect} {tag}"), *count);
+    }
+    for (what, count) in &stats.crash_outcomes {
+        add_to(world, &format!("what crashes left of unsynced files: {what}"), *count);
+    }
+    for ((device, operation, error), count) in &stats.disk_errors {
+        add_to(world, &format!("disk errors: {device} {operation} {error}"), *count);
+    }
 }

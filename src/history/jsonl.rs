@@ -105,7 +105,7 @@ fn data(data: Option<&[u8]>) -> Value {
     }
 }
 
-fn op(op: &Op) -> Value {
+pub(super) fn op(op: &Op) -> Value {
     let mut line = Map::new();
     line.insert("op".into(), json!(op.name()));
     let mut put = |key: &str, value: Value| line.insert(key.to_owned(), value);
@@ -150,7 +150,7 @@ fn op(op: &Op) -> Value {
     Value::Object(line)
 }
 
-fn reply(reply: &Reply) -> Value {
+pub(super) fn reply(reply: &Reply) -> Value {
     match reply {
         Reply::Done => Value::Null,
         Reply::Created { path, stat: None } | Reply::Synced { path } => json!({ "path": path }),

@@ -1,25 +1,23 @@
-//! A trace as lines of JSON, for other tools: everything that was seen. Version:
-//! `"zoosim":"trace/1"`.
+//! A trace as lines of JSON, for other tools. Version: `"zoosim":"trace/1"`.
 //!
-//! The first line is a header: `{"zoosim":"trace/1","scenario":..,"seed":..}`.
-//! Each further line is one thing seen: `step`, `time_ns`, `seen` (which thing), then its fields.
-//! Peers and clients are numbers, zxids `"epoch.counter"`, sessions `"0x.."`, digests 16
-//! hexadecimal digits; data are text, or `{"hex": ..}` if they are not UTF-8. Fields may be added
+//! The first line is `{"zoosim":"trace/1","scenario":..,"seed":..}`. Each further line is one thing
+//! seen: `step`, `time_ns`, `seen` (which thing), then its fields. Peers, clients, sessions and
+//! zxids are numbers, digests 16 hexadecimal digits; operations, answers and data are as in
+//! [`jsonl`]. A probe that says what the peer's last one said may be left out. Fields may be added
 //! in this version; readers skip what they do not know.
 
 use serde_json::{Map, Value, json};
 
-use super::{At, Seen, Stop, words};
+use super::{At, Seen, Stop, jsonl, words};
 use crate::base::{Digest, PeerId, SessionId, Zxid};
-use crate::jute::proto::Stat;
-use crate::plan::Plan;
 use crate::process::{Note, Tag};
-use crate::znode::op::{ErrorCode, Op, Reply};
 
-/// The first line of a file.
-pub fn header(plan: &Plan) -> String {
-    let Plan { scenario, seed, .. } = plan;
-    json!({ "zoosim": "trace/1", "scenario": scenario, "seed": seed }).to_string()
+/// The schema's name and version, as the first line states it.
+pub const SCHEMA: &str = "trace/1";
+
+/// The first line.
+pub fn header(scenario: &str, seed: u64) -> String {
+    json!({ "zoosim": SCHEMA, "scenario": scenario, "seed": seed }).to_string()
 }
 
 /// One thing seen, as a line without its end.
@@ -151,15 +149,16 @@ fn fields_of_client(seen: &Seen) -> (&'static str, Value) {
         Seen::Called(call) => {
             let fields = json!({
                 "call": call.id.0, "client": call.client, "session": sid(call.session),
-                "conn": call.conn, "server": call.server, "xid": call.xid, "op": op(&call.op),
+                "conn": call.conn, "server": call.server, "xid": call.xid,
+                "op": jsonl::op(&call.op),
             });
             ("called", fields)
         }
         Seen::Returned { id, zxid: at, result } => {
             let mut fields = json!({ "call": id.0, "zxid": zxid(*at) });
             let answer = match result {
-                Ok(answer) => json!({ "ok": reply(answer) }),
-                Err(code) => json!({ "error": format!("{code:?}") }),
+                Ok(answer) => json!({ "value": jsonl::reply(answer) }),
+                Err(code) => json!({ "error": code.wire() }),
             };
             merge(&mut fields, answer);
             ("returned", fields)
@@ -168,7 +167,7 @@ fn fields_of_client(seen: &Seen) -> (&'static str, Value) {
         Seen::Watch { client, session, conn, kind, path, zxid: at } => {
             let fields = json!({
                 "client": client, "session": sid(*session), "conn": conn,
-                "event": words::watch_event(*kind), "path": path, "zxid": at.map(zxid),
+                "kind": kind, "path": path, "zxid": at.map(zxid),
             });
             ("watch", fields)
         }
@@ -249,72 +248,6 @@ fn note_fields(note: &Note) -> Value {
     }
 }
 
-fn op(op_: &Op) -> Value {
-    let mut fields = json!({ "kind": op_.name() });
-    let more = match op_ {
-        Op::Create { path, data, mode, .. } => {
-            json!({ "path": path, "data": bytes(data.as_deref()), "mode": mode })
-        }
-        Op::Delete { path, version } | Op::Check { path, version } => {
-            json!({ "path": path, "version": version })
-        }
-        Op::Exists { path, watch }
-        | Op::GetData { path, watch }
-        | Op::GetChildren { path, watch, .. } => json!({ "path": path, "watch": watch }),
-        Op::SetData { path, data, version } => {
-            json!({ "path": path, "data": bytes(data.as_deref()), "version": version })
-        }
-        Op::Sync { path } => json!({ "path": path }),
-        Op::Multi(ops) | Op::MultiRead(ops) => {
-            json!({ "ops": ops.iter().map(op).collect::<Vec<_>>() })
-        }
-        Op::SetWatches { relative, data, exist, child } => {
-            let relative = zxid(Zxid::from_wire(*relative));
-            json!({ "relative": relative, "data": data, "exist": exist, "child": child })
-        }
-        Op::CreateSession { timeout } => json!({ "timeout_ms": timeout }),
-        Op::Ping | Op::CloseSession => json!({}),
-    };
-    merge(&mut fields, more);
-    fields
-}
-
-fn reply(reply_: &Reply) -> Value {
-    match reply_ {
-        Reply::Done => json!({}),
-        Reply::Created { path, stat: of } => json!({ "path": path, "stat": of.as_ref().map(stat) }),
-        Reply::Stat(of) => json!({ "stat": stat(of) }),
-        Reply::Data { data, stat: of } => {
-            json!({ "data": bytes(data.as_deref()), "stat": stat(of) })
-        }
-        Reply::Children { names, stat: of } => {
-            json!({ "names": names, "stat": of.as_ref().map(stat) })
-        }
-        Reply::Synced { path } => json!({ "path": path }),
-        Reply::Multi(parts) => {
-            let part = |part: &Result<Reply, Option<ErrorCode>>| match part {
-                Ok(answer) => json!({ "ok": reply(answer) }),
-                Err(code) => json!({ "error": code.map(|code| format!("{code:?}")) }),
-            };
-            json!({ "parts": parts.iter().map(part).collect::<Vec<_>>() })
-        }
-    }
-}
-
-fn stat(stat: &Stat) -> Value {
-    json!({
-        "czxid": zxid(Zxid::from_wire(stat.czxid)),
-        "mzxid": zxid(Zxid::from_wire(stat.mzxid)),
-        "pzxid": zxid(Zxid::from_wire(stat.pzxid)),
-        "version": stat.version,
-        "cversion": stat.cversion,
-        "aversion": stat.aversion,
-        "ephemeral_owner": sid(SessionId(stat.ephemeral_owner)),
-        "data_length": stat.data_length,
-        "num_children": stat.num_children,
-    })
-}
-
 fn tag_fields(tag: &Tag) -> Value {
     json!({ "kind": tag.kind, "epoch": tag.epoch, "zxid": zxid(tag.zxid) })
 }
@@ -324,22 +257,12 @@ fn file((name, bytes): (&crate::process::File, &std::sync::Arc<Vec<u8>>)) -> Val
     json!({ "name": name.to_string(), "bytes": bytes.len(), "digest": digest })
 }
 
-fn bytes(data: Option<&[u8]>) -> Value {
-    let Some(data) = data else { return Value::Null };
-    match std::str::from_utf8(data) {
-        Ok(text) => json!(text),
-        Err(_) => {
-            json!({ "hex": data.iter().map(|byte| format!("{byte:02x}")).collect::<String>() })
-        }
-    }
-}
-
 fn zxid(zxid: Zxid) -> Value {
-    json!(zxid.to_string())
+    json!(zxid.0)
 }
 
 fn sid(session: SessionId) -> Value {
-    json!(format!("{:#x}", session.0))
+    json!(session.0)
 }
 
 fn digest_of(digest: Digest) -> Value {

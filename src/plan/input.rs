@@ -144,7 +144,7 @@ fn of_serde(place: &str, text: &str, error: &serde_json::Error) -> InputError {
     let (what, hint) = match words.split_first() {
         Some((word, known)) if message.starts_with("unknown ") => {
             // The reader stands behind the word: point at the word itself.
-            let before = text.get(..offset).unwrap_or(text);
+            let before = text.get(..=offset).unwrap_or(text);
             offset = before.rfind(&format!("\"{word}\"")).unwrap_or(offset);
             let (noun, list) = noun(message.starts_with("unknown field"), known);
             (format!("unknown {noun} `{word}`"), suggest(word, known, list))
