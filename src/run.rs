@@ -99,7 +99,7 @@ impl Run {
         if self.end_at.is_none() && self.verdict.is_settled() {
             self.end_at = Some(at.time + Duration::from_ms(self.plan.settle));
         }
-        let ended = self.end_at.is_some_and(|end| at.time >= end);
+        let ended = self.end_at.is_some_and(|end| at.time >= end) && self.verdict.may_end(at);
         if ended || self.verdict.is_hopeless(at) {
             self.finish(show);
         } else if at.step >= MAX_STEPS {

@@ -29,6 +29,14 @@ enum Waiter {
     Learner(PeerId),
 }
 
+/// What is answered once a barrier is passed.
+#[derive(Clone, Copy, Debug)]
+enum Behind {
+    Sync(Waiter),
+    /// The renewal of a session that was unknown when it was asked for, with its timeout.
+    Renewal(SessionId, i32, Waiter),
+}
+
 /// What only a leader keeps.
 #[derive(Clone, Debug)]
 pub(super) struct Leader {
@@ -42,10 +50,18 @@ pub(super) struct Leader {
     tracker: SessionTracker,
     /// When the expiry timer will fire.
     armed: Option<Time>,
-    barriers: BTreeMap<u64, Waiter>,
+    barriers: BTreeMap<u64, Behind>,
     last_token: u64,
     /// Renewals of sessions whose closeSession is on its way.
     renewing: Vec<(SessionId, Waiter)>,
+}
+
+/// What a leader knows of a session that is to be renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Renewal {
+    Valid,
+    Closing,
+    Unknown,
 }
 
 impl Leader {
@@ -86,10 +102,12 @@ impl Leader {
         !self.tracker.is_live(session) || self.tracker.check_owner(session, origin)
     }
 
-    /// Decides on a renewal (spec 3.5). `None` while the session is closing: the verdict comes
-    /// with the end of its closeSession. A client told earlier that its session is expired would
-    /// be told too early: the closeSession may still die with this leader, and the session's
-    /// ephemerals live on (spec 8.1 C10).
+    /// Decides on a renewal (spec 3.5), or says how to go on.
+    ///
+    /// A client that is told that its session is expired must be told the truth: the end of the
+    /// session is committed. So a closing session's renewal waits for its closeSession, which may
+    /// still die with this leader (spec 8.1 C10); and that of an unknown session waits until a
+    /// quorum confirms that this peer leads, since a deposed leader knows no newer sessions.
     fn renew(
         &mut self,
         now: Now,
@@ -97,21 +115,21 @@ impl Leader {
         timeout_ms: i32,
         asker: Waiter,
         fx: &mut Effects,
-    ) -> Option<bool> {
-        let valid = self.tracker.touch(session, Some(timeout_ms), now.mono);
-        if valid {
+    ) -> Renewal {
+        if self.tracker.touch(session, Some(timeout_ms), now.mono) {
             let owner = match asker {
                 Waiter::Conn(_) => self.me,
                 Waiter::Learner(peer) => peer,
             };
             self.tracker.set_owner(session, owner);
             self.arm(now, fx);
-        } else if self.tracker.is_known(session) {
-            self.renewing.push((session, asker));
-            return None;
+            return Renewal::Valid;
         }
-        fx.note(Note::Revalidated { session, valid });
-        Some(valid)
+        if self.tracker.is_known(session) {
+            self.renewing.push((session, asker));
+            return Renewal::Closing;
+        }
+        Renewal::Unknown
     }
 
     /// What a learner's clients touched.
@@ -127,7 +145,9 @@ impl Leader {
             Waiter::Conn(_) => true,
             Waiter::Learner(peer) => *peer != learner,
         };
-        self.barriers.retain(|_, waiter| stays(waiter));
+        self.barriers.retain(|_, behind| match behind {
+            Behind::Sync(waiter) | Behind::Renewal(_, _, waiter) => stays(waiter),
+        });
         self.renewing.retain(|(_, waiter)| stays(waiter));
     }
 
@@ -195,9 +215,9 @@ impl Leader {
         }
     }
 
-    fn token(&mut self, waiter: Waiter) -> u64 {
+    fn token(&mut self, behind: Behind) -> u64 {
         self.last_token += 1;
-        self.barriers.insert(self.last_token, waiter);
+        self.barriers.insert(self.last_token, behind);
         self.last_token
     }
 }
@@ -268,7 +288,6 @@ impl Service {
         said: QuorumPacket,
         fx: &mut Effects,
     ) {
-        let Duty::Leading(leader) = &mut self.duty else { return };
         let data = said.data.unwrap_or_default();
         match said.kind {
             packet::REQUEST => {
@@ -285,10 +304,7 @@ impl Service {
             }
             packet::REVALIDATE => {
                 let Ok((session, timeout_ms)) = wire::read_revalidate::<i32>(&data) else { return };
-                let asker = Waiter::Learner(learner);
-                if let Some(valid) = leader.renew(now, session, timeout_ms.max(1), asker, fx) {
-                    self.ask(Ask::TellLearner(learner, wire::revalidate(session, &valid)));
-                }
+                self.ask_renewal(now, session, timeout_ms.max(1), Waiter::Learner(learner), fx);
             }
             packet::SYNC => self.learner_syncs(learner),
             _ => {}
@@ -299,7 +315,7 @@ impl Service {
         let Duty::Leading(leader) = &mut self.duty else { return };
         match (self.rules.sync_by)() {
             SyncBy::Barrier => {
-                let token = leader.token(Waiter::Learner(learner));
+                let token = leader.token(Behind::Sync(Waiter::Learner(learner)));
                 self.ask(Ask::Barrier { token });
             }
             SyncBy::Word => self.ask(Ask::TellLearner(learner, wire::synced())),
@@ -312,7 +328,7 @@ impl Service {
             Duty::Idle => {}
             Duty::Leading(leader) => match (self.rules.sync_by)() {
                 SyncBy::Barrier => {
-                    let token = leader.token(Waiter::Conn(conn));
+                    let token = leader.token(Behind::Sync(Waiter::Conn(conn)));
                     self.ask(Ask::Barrier { token });
                 }
                 SyncBy::Word => self.sync_answered(conn),
@@ -345,9 +361,35 @@ impl Service {
         timeout_ms: i32,
         fx: &mut Effects,
     ) {
+        self.ask_renewal(now, session, timeout_ms, Waiter::Conn(conn), fx);
+    }
+
+    fn ask_renewal(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        timeout_ms: i32,
+        asker: Waiter,
+        fx: &mut Effects,
+    ) {
         let Duty::Leading(leader) = &mut self.duty else { return };
-        if let Some(valid) = leader.renew(now, session, timeout_ms, Waiter::Conn(conn), fx) {
-            self.renewed(conn, valid, fx);
+        match leader.renew(now, session, timeout_ms, asker, fx) {
+            Renewal::Valid => self.tell_renewal(session, true, asker, fx),
+            Renewal::Closing => {}
+            Renewal::Unknown => {
+                let token = leader.token(Behind::Renewal(session, timeout_ms, asker));
+                self.ask(Ask::Barrier { token });
+            }
+        }
+    }
+
+    fn tell_renewal(&mut self, session: SessionId, valid: bool, to: Waiter, fx: &mut Effects) {
+        fx.note(Note::Revalidated { session, valid });
+        match to {
+            Waiter::Conn(conn) => self.renewed(conn, valid, fx),
+            Waiter::Learner(learner) => {
+                self.ask(Ask::TellLearner(learner, wire::revalidate(session, &valid)));
+            }
         }
     }
 
@@ -355,27 +397,28 @@ impl Service {
     pub(super) fn close_applied(&mut self, session: SessionId, fx: &mut Effects) {
         let Duty::Leading(leader) = &mut self.duty else { return };
         for waiter in leader.session_closed(session) {
-            fx.note(Note::Revalidated { session, valid: false });
-            match waiter {
-                Waiter::Conn(conn) => self.renewed(conn, false, fx),
-                Waiter::Learner(learner) => {
-                    self.ask(Ask::TellLearner(learner, wire::revalidate(session, &false)));
-                }
-            }
+            self.tell_renewal(session, false, waiter, fx);
         }
     }
 
-    /// A barrier is passed: the sync behind it is answered.
+    /// A barrier is passed: what waited behind it is answered.
     pub(super) fn passed(&mut self, now: Now, token: u64, fx: &mut Effects) {
         let Duty::Leading(leader) = &mut self.duty else { return };
         match leader.barriers.remove(&token) {
             None => {}
-            Some(Waiter::Conn(conn)) => {
+            Some(Behind::Sync(Waiter::Conn(conn))) => {
                 self.sync_answered(conn);
                 self.pump(now, conn, fx);
             }
-            Some(Waiter::Learner(learner)) => {
+            Some(Behind::Sync(Waiter::Learner(learner))) => {
                 self.ask(Ask::TellLearner(learner, wire::synced()));
+            }
+            Some(Behind::Renewal(session, timeout_ms, asker)) => {
+                match leader.renew(now, session, timeout_ms, asker, fx) {
+                    Renewal::Valid => self.tell_renewal(session, true, asker, fx),
+                    Renewal::Closing => {}
+                    Renewal::Unknown => self.tell_renewal(session, false, asker, fx),
+                }
             }
         }
     }

@@ -30,6 +30,7 @@ pub struct Liveness {
     clients: usize,
     finished: usize,
     core: Option<Vec<PeerId>>,
+    calm_at: Time,
     deadline: Time,
     /// When the run settled.
     settled: Option<At>,
@@ -44,6 +45,7 @@ impl Liveness {
             clients,
             finished: 0,
             core: None,
+            calm_at: Time::ZERO,
             deadline: Time::NEVER,
             settled: None,
             refused: Vec::new(),
@@ -70,6 +72,7 @@ impl Liveness {
             }
             Seen::Calm { core, deadline } => {
                 self.core = Some(core.clone());
+                self.calm_at = at.time;
                 self.deadline = *deadline;
             }
             Seen::Finished { .. } => self.finished += 1,
@@ -83,6 +86,16 @@ impl Liveness {
     /// Whether everything that must happen after calm has happened.
     pub fn is_settled(&self) -> bool {
         self.settled.is_some()
+    }
+
+    /// Whether the run may end at this moment: all of the core stand at the same zxid. There is
+    /// always something to apply, such as the end of an abandoned session, so that a run that
+    /// ends at any other moment finds some peer behind. The same bound holds for this as for
+    /// settling.
+    pub fn may_end(&self, at: At) -> bool {
+        let bound = self.deadline.since(self.calm_at);
+        let patience = self.settled.map_or(self.deadline, |settled| settled.time + bound.times(2));
+        at.time >= patience || self.missing().is_none()
     }
 
     /// Whether the bound has passed without that.

@@ -157,6 +157,11 @@ impl Verdict {
         self.liveness.is_settled()
     }
 
+    /// Whether the run may end at this moment.
+    pub fn may_end(&self, at: At) -> bool {
+        self.liveness.may_end(at)
+    }
+
     /// Whether the time for it has passed.
     pub fn is_hopeless(&self, at: At) -> bool {
         self.liveness.is_late(at)

@@ -246,10 +246,15 @@ impl Zab {
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
         handle.counts = counts;
         handle.stage = Stage::Introduced;
-        if leader.epoch.is_some() {
+        let accepted = Zxid::from_wire(packet.zxid).epoch();
+        if let Some(epoch) = leader.epoch {
+            if counts && decide!(self, cx.fx, yields(epoch, accepted)) {
+                self.outbid = self.outbid.max(accepted);
+                return self.leave(Note::Abdicated { why: "outbid" }, cx);
+            }
             return self.inform(peer, cx); // Later joiners get the same epoch.
         }
-        leader.seen = leader.seen.max(Zxid::from_wire(packet.zxid).epoch());
+        leader.seen = leader.seen.max(accepted);
         if counts {
             leader.introduced.insert(peer);
         }
@@ -265,7 +270,7 @@ impl Zab {
         if leader.epoch.is_some() || !decide!(self, cx.fx, quorum(&self.config, &present)) {
             return;
         }
-        let seen = leader.seen.max(self.accepted);
+        let seen = leader.seen.max(self.accepted).max(self.outbid);
         let epoch = decide!(self, cx.fx, new_epoch(seen, leader.mine.1));
         leader.epoch = Some(epoch);
         leader.proposed = epoch.start();

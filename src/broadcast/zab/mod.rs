@@ -123,6 +123,8 @@ pub struct Zab {
     promise: Option<Ticket>,
     /// currentEpoch, durable.
     current: Epoch,
+    /// The highest epoch that a voter had accepted beyond the one this peer led.
+    outbid: Epoch,
     may_vote: bool,
     /// The next synchronisation must be a SNAP: the log cannot be cut where a leader wants it.
     want_snap: bool,
@@ -160,6 +162,7 @@ impl Zab {
             accepted: found.accepted,
             promise: None,
             current: found.current,
+            outbid: Epoch(0),
             may_vote: found.may_vote,
             want_snap: false,
             mesh: Mesh::new(spec.id, &spec.config),

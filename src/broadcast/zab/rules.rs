@@ -108,6 +108,10 @@ pub struct Rules {
     pub fast_forward: fn() -> bool,
     /// Whether a candidate with this (currentEpoch, last zxid) refuses a learner with that one.
     pub refuses: fn((Epoch, Zxid), (Epoch, Zxid)) -> bool,
+    /// Whether a leader of this epoch gives up for a voter that has accepted that one. Such a voter
+    /// promised itself to a candidate that failed; it can never follow a lower epoch, so without a
+    /// new election it would stay away for ever, and keep knocking (a liveness hole of spec 6.6).
+    pub yields: fn(Epoch, Epoch) -> bool,
     /// How to synchronise a learner (spec 6.7; ZOOKEEPER-1154).
     pub sync: fn(&SyncInput<'_>) -> Choice,
     /// When a learner is registered for forwarding (ZOOKEEPER-962).
@@ -152,6 +156,7 @@ impl Rules {
         last_zxid: |logged, _applied| logged,
         fast_forward: || true,
         refuses: |mine, theirs| theirs > mine,
+        yields: |epoch, accepted| accepted > epoch,
         sync: sync::choose,
         register: || Register::WithChoice,
         newleader: |_mode| &[Step::Save, Step::Log, Step::Apply, Step::Epoch, Step::Ack],

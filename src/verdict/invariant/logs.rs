@@ -26,11 +26,6 @@ impl Entries {
         }
     }
 
-    /// Forgets all.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
     /// The last entry.
     pub fn last(&self) -> Option<Entry> {
         self.0.last().copied()

@@ -46,6 +46,8 @@ struct Member {
     cut: Vec<Entry>,
     /// The last zxid delivered anywhere when its leader chose how to synchronise it.
     chosen_at: Zxid,
+    /// Its files are being read back.
+    recovering: bool,
     /// The world has damaged its files: it is not held to what it held.
     pardoned: bool,
 }
@@ -118,12 +120,12 @@ impl Order {
     fn noted(&mut self, peer: PeerId, note: &Note) -> Result<(), Breach> {
         match note {
             Note::Kept { zxid, digest } => {
-                let log = &mut self.member(peer).log;
-                if log.entries.len() == 0 {
+                let member = self.member(peer);
+                if std::mem::take(&mut member.recovering) {
                     // Recovery tells the entries above its snapshot: they are contiguous with it.
-                    log.base = Zxid(zxid.0 - 1);
+                    member.log.base = Zxid(zxid.0 - 1);
                 }
-                log.entries.push((*zxid, *digest));
+                member.log.entries.push((*zxid, *digest));
                 Ok(())
             }
             Note::Logged { zxid, digest } => {
@@ -131,9 +133,9 @@ impl Order {
                 Ok(())
             }
             Note::Recovered { last, .. } => {
-                let log = &mut self.member(peer).log;
-                log.entries.clear();
-                log.base = *last;
+                let member = self.member(peer);
+                member.log = PeerLog { base: *last, ..PeerLog::default() };
+                member.recovering = true;
                 Ok(())
             }
             Note::Synced { learner, .. } => {
@@ -143,9 +145,7 @@ impl Order {
             }
             Note::Truncated { last } => self.truncated(peer, *last),
             Note::Replaced { zxid } => {
-                let log = &mut self.member(peer).log;
-                log.base = *zxid;
-                log.entries.clear();
+                self.member(peer).log = PeerLog { base: *zxid, ..PeerLog::default() };
                 Ok(())
             }
             Note::Restored { zxid, .. } => self.restored(peer, *zxid),
@@ -355,8 +355,11 @@ impl Order {
         }
         self.counts[LEADER_COMPLETENESS] += 1;
         let log = &self.members.entry(peer).or_default().log;
-        // Everything ever delivered before this epoch must be in the new leader's history.
-        let missing = self.committed.after(log.base).iter().find(|entry| !log.holds(**entry));
+        // Everything delivered of older epochs must be in the new leader's history. Newer ones may
+        // exist: its acknowledgements may have been on their way for long.
+        let older = |entry: &&Entry| entry.0.epoch() < epoch;
+        let mut delivered = self.committed.after(log.base).iter().filter(older);
+        let missing = delivered.find(|entry| !log.holds(**entry));
         if let Some((zxid, _)) = missing {
             let detail = format!(
                 "{peer} is established in epoch {epoch} with a history up to {last} that lacks \
@@ -364,10 +367,21 @@ impl Order {
             );
             return breach(LEADER_COMPLETENESS, "lost", vec![peer], detail);
         }
-        // A quorum holds its initial history: all of it is committed from now on, delivered or not.
+        self.adopt(peer, epoch, last)
+    }
+
+    /// A quorum holds the initial history of an established leader: all of it is committed from
+    /// now on, delivered or not, and what older leaders proposed beyond it never will be. Some of
+    /// it may be known to this peer by a snapshot only, so it is told from the proposals.
+    fn adopt(&mut self, peer: PeerId, epoch: Epoch, last: Zxid) -> Result<(), Breach> {
+        self.proposed.retain(|(zxid, _), _| zxid.epoch() >= epoch || *zxid <= last);
         let newest = self.committed.last().map_or(Zxid::ZERO, |(zxid, _)| zxid);
-        let adopted = log.entries.after(newest).to_vec();
-        for (zxid, digest) in adopted.into_iter().filter(|(zxid, _)| *zxid <= last) {
+        let history = (Zxid(newest.0 + 1), Digest(0))..=(last, Digest(u64::MAX));
+        if history.start() > history.end() {
+            return Ok(());
+        }
+        let adopted: Vec<Entry> = self.proposed.range(history).map(|(entry, _)| *entry).collect();
+        for (zxid, digest) in adopted {
             self.check_place(peer, zxid, digest)?;
         }
         Ok(())
