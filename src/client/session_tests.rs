@@ -8,7 +8,7 @@ use crate::jute::{Reader, Record, framed};
 use crate::znode::codec::decode_request;
 use crate::znode::op::{ErrorCode, Op, Reply};
 
-use super::{Action, Options, Session};
+use super::{Action, Options, SET_WATCHES, Session};
 
 const SESSION: i64 = 0x0100_0000_0100_0001;
 
@@ -171,12 +171,14 @@ fn watches_are_left_again_after_a_reconnect_unless_they_fired() {
         child: list("/children"),
     };
     assert_eq!(requests(&got), [(-8, again), (5, delete("/after"))]);
-    // What was missed comes before the answer to setWatches, which is nobody's call.
+    // What was missed comes before the answer to setWatches, which is the library's own call.
     let got = acts(|out| {
         session.on_bytes(ms(6), &notice(2, "/data", -1), out);
         session.on_bytes(ms(6), &answer(-8, 11, 0, |_| {}), out);
     });
-    assert_eq!(got, [Action::Watch { kind: 2, path: "/data".into(), zxid: None }]);
+    let watch = Action::Watch { kind: 2, path: "/data".into(), zxid: None };
+    let answered = Action::Answered { call: SET_WATCHES, zxid: Zxid(11), result: Ok(Reply::Done) };
+    assert_eq!(got, [watch, answered]);
 }
 
 #[test]
@@ -223,8 +225,8 @@ fn a_server_that_does_not_greet_is_given_up_after_its_share_of_the_timeout() {
     let mut session = new();
     acts(|out| session.begin(ms(0), out));
     acts(|out| session.on_connected(ms(5), out));
-    assert_eq!(session.next_wake(), Some(ms(1000)));
-    assert_eq!(acts(|out| session.on_timer(ms(1000), out)), [Action::HangUp]);
+    assert_eq!(session.next_wake(), Some(ms(1500)));
+    assert_eq!(acts(|out| session.on_timer(ms(1500), out)), [Action::HangUp]);
     let wake = session.next_wake().expect("back-off");
     assert_eq!(acts(|out| session.on_timer(wake, out)), [Action::Dial(PeerId(2))]);
 }

@@ -222,7 +222,13 @@ impl Order {
 
     fn proposes(&mut self, peer: PeerId, zxid: Zxid, digest: Digest) -> Result<(), Breach> {
         self.counts[PRIMARY_INTEGRITY] += 1;
-        self.proposed.insert((zxid, digest), peer);
+        // A leader that does not know yet that it is deposed may propose; nobody will commit it.
+        let newest = self.established.last_key_value();
+        let abandoned =
+            |(epoch, (_, last)): (&Epoch, &(PeerId, Zxid))| zxid.epoch() < *epoch && zxid > *last;
+        if !newest.is_some_and(abandoned) {
+            self.proposed.insert((zxid, digest), peer);
+        }
         let older = match self.committed.find(zxid.epoch().start()) {
             Ok(at) | Err(at) => at.checked_sub(1).and_then(|at| self.committed.at(at)),
         };

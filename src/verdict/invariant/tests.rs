@@ -162,13 +162,17 @@ fn a_peer_that_skips_is_found() {
 fn a_late_first_delivery_is_found() {
     let story = vec![
         proposed(A, z(1, 2)),
-        syncing(B, 2, z(1, 1)),
-        established(B, 2, z(1, 1)),
-        proposed(B, z(2, 1)),
-        delivered(B, z(2, 1)),
-        delivered(A, z(1, 2)),
+        proposed(A, z(1, 3)),
+        delivered(A, z(1, 3)),
+        delivered(B, z(1, 2)),
     ];
     fires("TotalOrder", "late", story);
+}
+
+#[test]
+fn a_delivery_that_a_later_leader_had_abandoned_is_found() {
+    let story = vec![proposed(A, z(1, 2)), established(B, 2, z(1, 1)), delivered(A, z(1, 2))];
+    fires("Integrity", "phantom", story);
 }
 
 #[test]
