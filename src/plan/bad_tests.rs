@@ -40,7 +40,7 @@ fn malformed_json_is_refused_where_it_breaks() {
 #[test]
 fn unknown_names_come_with_what_may_have_been_meant() {
     insta::assert_snapshot!(refused(&with("\"fautls\": []")), @r#"
-    x.json:2:10: unknown field `fautls`
+    x.json:2:3: unknown field `fautls`
     hint: did you mean `faults`?
     "#);
     let fault =
