@@ -46,12 +46,12 @@ fn unknown_names_come_with_what_may_have_been_meant() {
     let fault =
         r#""faults": [{ "when": { "at": 5 }, "fault": { "partiton": { "split": "ring" } } }]"#;
     insta::assert_snapshot!(refused(&with(fault)), @r#"
-    x.json:2:57: unknown fault `partiton`
+    x.json:2:48: unknown fault `partiton`
     hint: did you mean `partition`? `zoosim list faults` shows all
     "#);
     let target = r#""faults": [{ "when": { "at": 5 }, "fault": { "crash": { "peer": "boss" } } }]"#;
     insta::assert_snapshot!(refused(&with(target)), @r#"
-    x.json:2:72: unknown target `boss`
+    x.json:2:67: unknown target `boss`
     hint: known are `peer`, `leader`, `follower`, `shortest`, `longest`, `same`, `other`
     "#);
     insta::assert_snapshot!(refused(&with("\"knobs\": { \"snap_cout\": 3 }")), @r#"
@@ -63,7 +63,7 @@ fn unknown_names_come_with_what_may_have_been_meant() {
     hint: did you mean `crash`?
     "#);
     insta::assert_snapshot!(refused(&with("\"swarm\": { \"families\": \"al\" }")), @r#"
-    x.json:2:29: unknown word `al`
+    x.json:2:26: unknown word `al`
     hint: did you mean `all`?
     "#);
 }
