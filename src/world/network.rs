@@ -22,6 +22,7 @@ use crate::history::Seen;
 use crate::process::{Channel, Down, Event, Frame};
 
 use super::World;
+use super::is_same;
 use super::nemesis::Sighting;
 use super::queue::What;
 
@@ -99,7 +100,7 @@ impl Lane {
     /// The name of the next decision about this kind and epoch.
     #[inline]
     fn next(&mut self, kind: &'static str, epoch: Epoch) -> Key {
-        let known = self.kinds.iter().position(|k| k.epoch == epoch && k.kind == kind);
+        let known = self.kinds.iter().position(|k| k.epoch == epoch && is_same(k.kind, kind));
         let at = match known {
             // What is asked for often moves to the front, so that the search stays short.
             Some(at) => {
