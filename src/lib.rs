@@ -19,5 +19,5 @@ pub mod verdict;
 pub mod world;
 pub mod znode;
 
-pub use cli::library::fuzz;
+pub use cli::library::{Fuzz, fuzz};
 pub use cli::main;

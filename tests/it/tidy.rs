@@ -47,7 +47,7 @@ const ONLY_OPERATIONS: &[&str] = &["plan", "history", "world", "verdict", "clien
 const LONG: usize = 520;
 const RATCHET: &[(&str, usize)] = &[];
 
-fn files(under: &str, ending: &str) -> Vec<PathBuf> {
+pub fn files(under: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(under)];
     while let Some(dir) = open.pop() {
@@ -64,12 +64,12 @@ fn files(under: &str, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-fn short(path: &Path) -> String {
+pub fn short(path: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }
 
-fn read(path: &Path) -> String {
+pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
 }
 
