@@ -17,7 +17,7 @@ pub trait Draw {
 
     /// Uniform in `0..n`; 0 if `n` is 0. Multiply-shift: the bias is below `n / 2^64`.
     fn below(&mut self, n: u64) -> u64 {
-        (u128::from(self.word()) * u128::from(n) >> 64) as u64
+        ((u128::from(self.word()) * u128::from(n)) >> 64) as u64
     }
 
     /// Uniform in `low..=high`; `low` if the range is empty.

@@ -325,7 +325,7 @@ impl Counter {
                 mode: CreateMode::Persistent,
                 stat: false,
             },
-            _ if self.calls % 2 == 0 => Op::SetData { path, data, version: self.version },
+            _ if self.calls.is_multiple_of(2) => Op::SetData { path, data, version: self.version },
             _ => Op::GetData { path, watch: false },
         };
         acts.push(Act::Call { call: self.calls, op });

@@ -38,8 +38,8 @@ fn a_crash_keeps_what_is_synced_and_a_prefix_of_sectors_of_the_rest() {
         let len = bytes.len();
         assert_eq!(bytes[..synced], vec![1; synced]);
         assert!(bytes[synced..].iter().all(|byte| *byte == 2));
-        let whole_write = (len - synced) % 700 == 0 || len == synced + unsynced;
-        assert!(len % SECTOR == 0 || whole_write, "{len}");
+        let whole_write = (len - synced).is_multiple_of(700) || len == synced + unsynced;
+        assert!(len.is_multiple_of(SECTOR) || whole_write, "{len}");
         lengths.insert(len);
     }
     assert!(lengths.contains(&synced) && lengths.contains(&(synced + unsynced)), "{lengths:?}");
