@@ -39,7 +39,7 @@ impl Room {
         fs::write(self.0.join(name), text).expect("a file can be written");
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.0.join(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
     }
 }

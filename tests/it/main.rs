@@ -4,5 +4,6 @@ mod cli;
 mod determinism;
 mod gallery;
 mod own_protocol;
+mod readme;
 mod scenarios;
 mod tidy;
