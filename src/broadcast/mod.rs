@@ -34,6 +34,7 @@ pub enum Serving {
 }
 
 /// The service that a protocol carries. Called by the protocol, within a step.
+#[allow(clippy::wrong_self_convention, reason = "`from_learner` tells who speaks")]
 pub trait StateMachine {
     /// Forgets everything and starts from the body of a snapshot (spec 7.3 without header and
     /// seals, as SNAP carries it), or from the fresh tree; `last` is the snapshot's zxid.

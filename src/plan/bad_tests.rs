@@ -79,7 +79,7 @@ fn values_that_no_run_could_have_are_refused() {
     hint: an ensemble has 1, 3, 5 or 7 voters: an even one survives no more than a smaller
     "#);
     insta::assert_snapshot!(refused(&with("\"voters\": \"three\"")), @r#"
-    x.json:2:19: invalid type: string "three", expected a number of voters, or a list of [voters, weight]
+    x.json:2:19: invalid type: string "three", expected a number, or a list of [voters, weight]
     hint: the value has another type or length than asked for
     "#);
     insta::assert_snapshot!(refused(&with("\"voters\": 3, \"frail\": [1, 2]")), @r#"
@@ -102,13 +102,13 @@ fn faults_that_no_ensemble_could_survive_are_refused() {
     { "when": { "at": 5 }, "fault": { "wipe": { "peer": { "peer": 2 }, "down": 9 } } }]"#;
     insta::assert_snapshot!(refused(&with(wipe)), @r#"
     x.json:3:57: `faults[0].fault.wipe.peer` is not a frail peer
-    hint: only peers listed in `frail` may lose or damage durable state: write `{"peer": N}` and add N to `frail`
+    hint: only peers in `frail` may lose or damage what is durable: write `{"peer": N}`, and N there
     "#);
     let rot = r#""voters": 3, "frail": [1], "faults": [
     { "when": { "at": 5 }, "fault": { "rot": { "peer": "leader", "file": "log" } } }]"#;
     insta::assert_snapshot!(refused(&with(rot)), @r#"
     x.json:3:56: `faults[0].fault.rot.peer` is not a frail peer
-    hint: only peers listed in `frail` may lose or damage durable state: write `{"peer": N}` and add N to `frail`
+    hint: only peers in `frail` may lose or damage what is durable: write `{"peer": N}`, and N there
     "#);
     let late = r#""calm_at": 100, "faults": [
     { "when": { "at": 500 }, "fault": { "pause": { "peer": "leader", "ms": 9 } } }]"#;

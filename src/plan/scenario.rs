@@ -256,7 +256,7 @@ impl<'de> Deserialize<'de> for Voters {
             type Value = Voters;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of voters, or a list of [voters, weight]")
+                f.write_str("a number, or a list of [voters, weight]")
             }
 
             fn visit_u64<E: de::Error>(self, count: u64) -> Result<Voters, E> {

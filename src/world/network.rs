@@ -15,6 +15,8 @@
 //!
 //! Whatever comes up while its way is cut or held is parked, and goes on when the way is free.
 
+mod lane;
+
 use std::collections::VecDeque;
 
 use crate::base::{Draw, Duration, Epoch, Key, LinkId, PeerId, Time};
@@ -22,9 +24,9 @@ use crate::history::Seen;
 use crate::process::{Channel, Down, Event, Frame};
 
 use super::World;
-use super::is_same;
 use super::nemesis::Sighting;
 use super::queue::What;
+use lane::Lane;
 
 /// How long TCP goes on sending again what nobody acknowledges, before it gives up.
 pub(super) const RETRANSMIT: Duration = Duration::from_ms(15_000);
@@ -80,45 +82,6 @@ struct Flight {
     full: bool,
 }
 
-/// The names of draws of one directed pair and channel.
-#[derive(Clone, Debug)]
-struct Lane {
-    key: Key,
-    kinds: Vec<Kind>,
-    extra: Duration,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Kind {
-    kind: &'static str,
-    epoch: Epoch,
-    key: Key,
-    drawn: u64,
-}
-
-impl Lane {
-    /// The name of the next decision about this kind and epoch.
-    #[inline]
-    fn next(&mut self, kind: &'static str, epoch: Epoch) -> Key {
-        let known = self.kinds.iter().position(|k| k.epoch == epoch && is_same(k.kind, kind));
-        let at = match known {
-            // What is asked for often moves to the front, so that the search stays short.
-            Some(at) => {
-                self.kinds.swap(at, at / 2);
-                at / 2
-            }
-            None => {
-                let key = self.key.named(kind).with(u64::from(epoch.0));
-                self.kinds.push(Kind { kind, epoch, key, drawn: 0 });
-                self.kinds.len() - 1
-            }
-        };
-        let kind = &mut self.kinds[at];
-        kind.drawn += 1;
-        kind.key.with(kind.drawn)
-    }
-}
-
 impl Network {
     /// No links yet; `slow` pairs as the plan says.
     pub(super) fn new(peers: usize, key: Key, slow: &[(PeerId, PeerId, u64)]) -> Network {
@@ -131,7 +94,7 @@ impl Network {
                 let extra = Duration::from_us(extra.map(|slow| slow.2).sum());
                 for channel in 0..2 {
                     let key = key.with(from as u64).with(to as u64).with(channel);
-                    lanes.push(Lane { key, kinds: Vec::new(), extra });
+                    lanes.push(Lane::new(key, extra));
                 }
             }
         }

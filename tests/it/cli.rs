@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A folder to run in, empty at first, and what the command said there.
-struct Room(PathBuf);
+pub struct Room(PathBuf);
 
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Room {
-    fn new(name: &str) -> Room {
+    pub fn new(name: &str) -> Room {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         if path.exists() {
             fs::remove_dir_all(&path).expect("an old room can be removed");
@@ -24,7 +24,7 @@ impl Room {
         Room(path)
     }
 
-    fn zoosim(&self, args: &[&str]) -> Said {
+    pub fn zoosim(&self, args: &[&str]) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_zoosim"))
             .args(args)
             .current_dir(&self.0)
@@ -35,17 +35,17 @@ impl Room {
         Said { code, out: text(output.stdout), err: text(output.stderr) }
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         fs::write(self.0.join(name), text).expect("a file can be written");
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.0.join(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
     }
 }
 
 /// The token in the last line of a report.
-fn token(report: &str) -> &str {
+pub fn token(report: &str) -> &str {
     let last = report.trim_end().lines().last().expect("a report has lines");
     last.trim().strip_prefix("zoosim replay ").expect("a report ends with its replay")
 }

@@ -12,13 +12,15 @@ use zoosim::jute::Record;
 use zoosim::jute::quorum::QuorumPacket;
 use zoosim::kit::{Kit, Protocol, Rules};
 use zoosim::peer::{self, Peer};
-use zoosim::plan::Plan;
+use zoosim::plan::scenario::Scenario;
+use zoosim::plan::{Plan, draw};
 use zoosim::process::{
     Boot, Channel, Effects, Event, Image, Note, Now, Phase, Probe, Process, Refused, Role, Tag,
     Timer,
 };
-use zoosim::verdict::{self, Finding, Oracle, Weight};
-use zoosim::znode::op::{CreateMode, Op, open_acl};
+use zoosim::run::Run;
+use zoosim::verdict::{self, Finding, Oracle, Outcome, Weight};
+use zoosim::znode::op::{CreateMode, Op, Reply, open_acl};
 
 const LEADER: PeerId = PeerId(1);
 const REDIAL: Timer = Timer("fixed.redial", 0);
@@ -91,8 +93,17 @@ impl Fixed {
         passed.into_iter().for_each(|(token, _)| app.barrier_passed(now, token, fx));
     }
 
-    fn received(&mut self, now: Now, link: LinkId, bytes: &[u8], app: &mut dyn StateMachine, fx: &mut Effects) {
-        let (Some(peer), Some(at)) = (self.links.get(&link).copied(), bytes.get(1..5)) else { return };
+    fn received(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        bytes: &[u8],
+        app: &mut dyn StateMachine,
+        fx: &mut Effects,
+    ) {
+        let (Some(peer), Some(at)) = (self.links.get(&link).copied(), bytes.get(1..5)) else {
+            return;
+        };
         let at = u32::from_be_bytes(at.try_into().expect("four bytes were asked for"));
         let body = &bytes[5..];
         let packet = || QuorumPacket::from_bytes(body).ok();
@@ -118,13 +129,15 @@ impl Fixed {
                     app.serve(now, Serving::Following { leader: LEADER, epoch: Epoch(1) }, fx);
                 }
             }
-            b'S' => if let Some(packet) = packet() {
-                if self.me == LEADER {
-                    app.from_learner(now, peer, packet, fx);
-                } else {
-                    app.from_leader(now, packet, zxid(at), fx);
+            b'S' => {
+                if let Some(packet) = packet() {
+                    if self.me == LEADER {
+                        app.from_learner(now, peer, packet, fx);
+                    } else {
+                        app.from_leader(now, packet, zxid(at), fx);
+                    }
                 }
-            },
+            }
             b'T' if self.me == LEADER => app.ponged(now, peer, body),
             b'T' => self.tell(link, "TICK", 0, &app.pong(), fx),
             _ => {}
@@ -216,4 +229,217 @@ impl Broadcast for Fixed {
     fn describe(&self) -> Vec<(String, String)> {
         vec![("committed".to_string(), self.committed.to_string())]
     }
+}
+
+fn boot(boot: Boot, wrong: bool) -> Box<dyn Process> {
+    let protocol = Fixed::new(&boot, wrong);
+    Box::new(Peer::boot(boot, Box::new(protocol), peer::rules::Rules::right()))
+}
+
+fn boot_right(boot_as: Boot, _: &Rules) -> Result<Box<dyn Process>, Refused> {
+    Ok(boot(boot_as, false))
+}
+
+fn boot_wrong(boot_as: Boot, _: &Rules) -> Result<Box<dyn Process>, Refused> {
+    Ok(boot(boot_as, true))
+}
+
+/// An invariant of one's own, from frames alone: the leader delivers only what a majority holds.
+#[derive(Clone)]
+struct HeldByMajority {
+    voters: usize,
+    /// How much each follower has told the leader that it holds.
+    told: BTreeMap<PeerId, u32>,
+    evaluated: u64,
+}
+
+impl Oracle for HeldByMajority {
+    fn properties(&self) -> &'static [(&'static str, &'static str)] {
+        &[("HeldByMajority", "what is delivered was acknowledged by a majority")]
+    }
+
+    fn observe(&mut self, at: At, seen: &Seen, findings: &mut Vec<Finding>) {
+        match seen {
+            Seen::Received { from, to: LEADER, tag, .. }
+                if ["ACK", "HELLO"].contains(&tag.kind) =>
+            {
+                let told = self.told.entry(*from).or_default();
+                *told = tag.zxid.counter().max(*told);
+            }
+            Seen::Noted { peer: LEADER, note: Note::Delivered { zxid, .. } } => {
+                self.evaluated += 1;
+                let holders =
+                    1 + self.told.values().filter(|told| **told >= zxid.counter()).count();
+                if holders * 2 <= self.voters {
+                    findings.push(Finding {
+                        property: "HeldByMajority",
+                        weight: Weight::Violation,
+                        at,
+                        peers: vec![LEADER],
+                        kind: "too_few",
+                        detail: format!("{zxid} is delivered, and {holders} peers hold it"),
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, _: At, _: &mut Vec<Finding>) {}
+
+    fn evaluated(&self) -> Vec<(&'static str, u64)> {
+        vec![("HeldByMajority", self.evaluated)]
+    }
+
+    fn fork(&self) -> Box<dyn Oracle> {
+        Box::new(self.clone())
+    }
+}
+
+fn held_by_majority(plan: &Plan) -> Box<dyn Oracle> {
+    let (voters, told) = (usize::from(plan.voters), BTreeMap::new());
+    Box::new(HeldByMajority { voters, told, evaluated: 0 })
+}
+
+/// A client of one's own: counts in one node, by versions; no version may ever go back.
+#[derive(Clone)]
+struct Counter {
+    left: u64,
+    calls: u64,
+    connected: bool,
+    version: i32,
+}
+
+impl Counter {
+    fn go_on(&mut self, acts: &mut Vec<Act>) {
+        if !self.connected || self.left == 0 {
+            return;
+        }
+        let (path, data) = ("/counter".to_string(), Some(self.calls.to_string().into_bytes()));
+        self.calls += 1;
+        let op = match self.version {
+            -1 => Op::Create {
+                path,
+                data,
+                acl: open_acl(),
+                mode: CreateMode::Persistent,
+                stat: false,
+            },
+            _ if self.calls.is_multiple_of(2) => Op::SetData { path, data, version: self.version },
+            _ => Op::GetData { path, watch: false },
+        };
+        acts.push(Act::Call { call: self.calls, op });
+    }
+
+    /// A version was seen.
+    fn saw(&mut self, version: i32, acts: &mut Vec<Act>) {
+        if version < self.version {
+            let detail = format!("/counter went from version {} back to {version}", self.version);
+            acts.push(Act::Complain { property: "CounterGrows", detail });
+        }
+        self.version = version;
+    }
+}
+
+impl Program for Counter {
+    fn hear(&mut self, now: Time, heard: Heard, acts: &mut Vec<Act>) {
+        match heard {
+            Heard::Connected { .. } => self.connected = true,
+            Heard::Disconnected | Heard::Expired => {
+                self.connected = false;
+                return;
+            }
+            Heard::Answer { result, .. } => {
+                self.left -= self.left.min(1);
+                match result {
+                    Ok(Reply::Stat(stat) | Reply::Data { stat, .. }) => {
+                        self.saw(stat.version, acts);
+                    }
+                    Ok(_) | Err(_) => self.version = self.version.max(0),
+                }
+                acts.push(Act::WakeAt(now + Duration::from_ms(20)));
+                return;
+            }
+            // The disconnection is heard of next.
+            Heard::Lost { .. } => return,
+            Heard::Watch { .. } => return,
+            Heard::Woken => {}
+        }
+        self.go_on(acts);
+    }
+
+    fn wind_down(&mut self, _: &mut Vec<Act>) {
+        self.left = 0;
+    }
+
+    fn fork(&self) -> Box<dyn Program> {
+        Box::new(self.clone())
+    }
+}
+
+fn counter(params: &BTreeMap<String, u64>, _: Key) -> Box<dyn Program> {
+    let left = params.get("calls").copied().unwrap_or(10);
+    Box::new(Counter { left, calls: 0, connected: false, version: -1 })
+}
+
+/// Everything of one's own under its names: a binary would pass this to `zoosim::main`.
+fn kit(wrong: bool) -> Kit {
+    let image = |_: &Plan| Image::default();
+    let oracles = |_: &Plan| -> Vec<Box<dyn Oracle>> {
+        vec![Box::new(verdict::witness::Witness::default()), Box::new(verdict::locks::Locks::new())]
+    };
+    let boot = if wrong { boot_wrong } else { boot_right };
+    Kit::standard()
+        .protocol("fixed", Protocol { boot, image, oracles })
+        .invariant("held_by_majority", held_by_majority)
+        .program("counter", counter)
+}
+
+/// Whoever keeps nothing on disk must not lose power; everything else may happen.
+const SCENARIO: &str = r#"{
+  "zoosim": "scenario/1",
+  "title": "A protocol of one's own under noise",
+  "why": "The contract of a broadcast must be enough for a stranger to implement it.",
+  "expect": "pass",
+  "protocol": "fixed",
+  "invariants": ["held_by_majority"],
+  "voters": [[3, 60], [5, 40]],
+  "clients": [
+    {"timeout_ms": 4000, "driver": {"program": {"name": "counter", "params": {"calls": 40}}}},
+    {"timeout_ms": 4000, "driver": {"program": {"name": "counter", "params": {"calls": 40}}}},
+    {"timeout_ms": 4000, "driver": {"program": {"name": "lock_holder"}}}
+  ],
+  "swarm": {"families": ["net", "work", "pause", "hold", "client"], "faults": [1, 6]},
+  "calm_at": 8000
+}"#;
+
+fn fuzz(wrong: bool, seeds: std::ops::Range<u64>) -> zoosim::Fuzz {
+    zoosim::fuzz("own-protocol").scenario_text(SCENARIO).kit(kit(wrong)).seeds(seeds)
+}
+
+#[test]
+fn a_protocol_an_invariant_and_a_program_of_ones_own_hold() {
+    fuzz(false, 0..300).assert_pass();
+}
+
+#[test]
+fn one_wrong_line_is_caught_by_the_invariant() {
+    fuzz(true, 0..5).assert_caught(&["HeldByMajority"]);
+}
+
+#[test]
+fn its_failure_replays_from_the_plan_to_the_digest_of_its_token() {
+    let failed = std::panic::catch_unwind(|| fuzz(true, 0..5).assert_pass());
+    let report = failed.expect_err("the wrong line is found");
+    let report = report.downcast_ref::<String>().expect("the panic carries the report");
+    let token = report.split_whitespace().find(|word| word.starts_with("z1.own-protocol."));
+    let parts: Vec<&str> = token.expect("a report has its token").split('.').collect();
+    let scenario = Scenario::parse("own-protocol", SCENARIO).expect("a scenario");
+    let drawn = draw(&scenario, parts[3].parse().expect("the token has its seed"));
+    let text = serde_json::to_string(&drawn).expect("a plan is JSON");
+    let plan = Plan::parse("plan.json", &text).expect("what was written can be read");
+    let run = Run::new(std::sync::Arc::new(plan), &kit(true)).expect("known names");
+    let (ran, _) = run.finish_all();
+    assert!(matches!(&ran.outcome, Outcome::Violated(found) if found.property == "HeldByMajority"));
+    assert!(ran.digest.to_string().starts_with(parts[5]), "{} {parts:?}", ran.digest);
 }

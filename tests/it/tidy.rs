@@ -1,8 +1,13 @@
 //! The house keeps its own rules: layering, the top level, columns, sizes, purposes.
+#![allow(clippy::disallowed_methods, reason = "it reads the sources")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use zoosim::history::Seen;
+use zoosim::kit::Kit;
+use zoosim::run::Run;
 
 /// Who may import whom. Data: a change here is a change of the architecture.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -11,10 +16,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("znode", &["base", "jute"]),
     ("process", &["base"]),
     ("disk", &["base", "jute", "process"]),
-    ("broadcast", &["base", "disk", "jute", "process"]),
+    ("broadcast", &["base", "jute", "process", "disk"]),
     ("peer", &["base", "jute", "znode", "disk", "process", "broadcast"]),
     ("client", &["base", "jute", "process", "znode"]),
-    ("bugs", &["base", "process", "broadcast", "peer", "znode", "disk", "kit"]),
+    ("bugs", &["base", "process", "kit"]),
     ("plan", &["base", "znode"]),
     ("history", &["base", "jute", "process", "znode"]),
     ("world", &["base", "process", "client", "plan", "history", "znode"]),
@@ -47,7 +52,7 @@ const ONLY_OPERATIONS: &[&str] = &["plan", "history", "world", "verdict", "clien
 const LONG: usize = 520;
 const RATCHET: &[(&str, usize)] = &[];
 
-fn files(under: &str, ending: &str) -> Vec<PathBuf> {
+pub fn files(under: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(under)];
     while let Some(dir) = open.pop() {
@@ -64,12 +69,12 @@ fn files(under: &str, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-fn short(path: &Path) -> String {
+pub fn short(path: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }
 
-fn read(path: &Path) -> String {
+pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
 }
 
@@ -203,4 +208,62 @@ fn banned_words_do_not_come_back() {
             assert!(!text.contains(word), "{}: `{word}`; use {instead}", short(&path));
         }
     }
+}
+
+/// Two columns of a markdown table of ARCHITECTURE.md, without its head: name and what it imports.
+#[test]
+fn the_documented_layers_are_the_tested_ones() {
+    let text = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md"));
+    for (module, may) in LAYERS {
+        let may: Vec<String> = may.iter().map(|name| format!("`{name}`")).collect();
+        let may = if may.is_empty() { "-".to_string() } else { may.join(" ") };
+        let row = format!("| `{module}` | {may} |");
+        assert!(text.lines().any(|line| line == row), "ARCHITECTURE.md lacks the row\n{row}");
+    }
+}
+
+#[test]
+fn every_bug_has_its_scenario_and_its_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for bug in zoosim::bugs::ALL {
+        let scenario = root.join(format!("scenarios/negative/{}.json", bug.scenario));
+        assert!(read(&scenario).contains(&format!("\"bugs\": [\"{}\"]", bug.name)));
+        let page = read(&root.join(crate::gallery::page(bug.name)));
+        assert!(page.contains(&format!("planted bug `{}`", bug.name)), "`{}`", bug.name);
+    }
+    let pages = files("reports/gallery", ".txt").len();
+    assert_eq!(pages, zoosim::bugs::ALL.len(), "each page is of a bug");
+}
+
+/// What moments can wait for is what peers really tell and send: as the sources spell it, and as
+/// runs show it.
+#[test]
+fn listed_moments_are_those_that_exist() {
+    let said = crate::cli::Room::new("moments").zoosim(&["list", "moments"]);
+    let listed = |of: &str| -> BTreeSet<String> {
+        let rows = said.out.lines().filter_map(|line| line.strip_prefix(of));
+        let word = |row: &str| row.split("  ").next().unwrap_or_default().trim().to_string();
+        rows.map(word).collect()
+    };
+    let source = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/process/note.rs"));
+    let kinds = source.split("pub fn kind(").nth(1).expect("notes have kinds");
+    let kinds = kinds.split("\n    }\n").next().expect("a function ends");
+    let kinds: BTreeSet<String> = kinds.split('"').skip(1).step_by(2).map(str::to_string).collect();
+    assert_eq!(listed("note "), kinds);
+
+    let mut frames = BTreeSet::new();
+    for name in ["default", "lagging-follower-gets-snap", "old-leader-gets-trunc"] {
+        for seed in 0..30 {
+            let plan = crate::scenarios::plan(name, seed);
+            let mut run = Run::new(plan, &Kit::standard()).expect("known names");
+            while run.step_seen(|_, seen| {
+                for one in seen {
+                    if let Seen::Sent { tag, .. } = one {
+                        frames.insert(tag.kind.to_string());
+                    }
+                }
+            }) {}
+        }
+    }
+    assert_eq!(listed("send/receive "), frames);
 }

@@ -85,8 +85,8 @@ impl Room<'_> {
         if frail {
             return Ok(());
         }
-        let hint = "only peers listed in `frail` may lose or damage durable state: write \
-                    `{\"peer\": N}` and add N to `frail`";
+        let hint = "only peers in `frail` may lose or damage what is durable: write \
+                    `{\"peer\": N}`, and N there";
         Err(Problem::new(&format!("{path}.peer"), "is not a frail peer", hint))
     }
 

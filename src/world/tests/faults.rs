@@ -26,7 +26,8 @@ fn heard(seen: &[(At, Seen)]) -> BTreeSet<(u8, u8)> {
 
 #[test]
 fn each_partition_cuts_exactly_what_it_should() {
-    let five: [(Split, bool, &[(u8, u8)]); 6] = [
+    type Cut<'a> = (Split, bool, &'a [(u8, u8)]);
+    let five: [Cut<'_>; 6] = [
         (Split::Isolate(peer(2)), false, &[(2, 1), (2, 3), (2, 4), (2, 5)]),
         (Split::Isolate(peer(2)), true, &[(2, 1), (2, 3), (2, 4), (2, 5)]),
         (

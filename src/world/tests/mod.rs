@@ -254,10 +254,10 @@ fn a_clone_goes_on_exactly_as_the_original() {
 #[test]
 fn frames_of_a_link_arrive_in_the_order_of_sending() {
     fn numbers(toy: &mut Toy, event: Option<Event>, now: Now, fx: &mut Effects) {
-        if let Some(Event::Received { bytes, .. }) = &event {
-            if bytes.len() == 8 {
-                fact(fx, "got", u64::from_le_bytes(bytes[..].try_into().unwrap()));
-            }
+        if let Some(Event::Received { bytes, .. }) = &event
+            && bytes.len() == 8
+        {
+            fact(fx, "got", u64::from_le_bytes(bytes[..].try_into().unwrap()));
         }
         chatter(toy, event, now, fx);
     }

@@ -62,7 +62,7 @@ fn with_clients() -> Plan {
     let mut plan = plan(3);
     let step = |n: u64| Step {
         wait_us: 20_000,
-        drain: n % 3 == 0,
+        drain: n.is_multiple_of(3),
         call: match n % 50 {
             20 => workload::Call::Move,
             40 => workload::Call::CloseSession,
