@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::cli::Room;
-use crate::gallery::{must_be_fresh, page};
+use crate::gallery::must_be_fresh;
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -20,9 +20,9 @@ fn filled(text: &str, name: &str, body: &str) -> String {
     format!("{before}{begin}{body}<!-- end -->{after}")
 }
 
-/// The verdict of the gallery's page, its last events of each sort, and its replay.
-fn excerpt() -> String {
-    let page = read(&page("ack_before_fsync"));
+/// Of the control's report: the verdict, the last events, and the replay.
+fn excerpt(room: &Room) -> String {
+    let page = room.zoosim(&["run", "ack-before-fsync"]).out;
     let lines: Vec<&str> = page.lines().collect();
     let at = |start: &str| {
         let found = lines.iter().position(|line| line.starts_with(start));
@@ -43,7 +43,7 @@ fn excerpt() -> String {
 #[test]
 fn the_readme_is_fresh() {
     let room = Room::new("readme-tables");
-    let mut text = filled(&read("README.md"), "failure", &excerpt());
+    let mut text = filled(&read("README.md"), "failure", &excerpt(&room));
     for what in ["faults", "invariants", "scenarios", "bugs"] {
         let table = room.zoosim(&["list", what, "--markdown"]).out;
         text = filled(&text, &format!("table {what}"), &table);
