@@ -2,8 +2,8 @@
 //!
 //! Each device carries out its operations strictly in the order asked. Writes and changes of names
 //! take no time once it is their turn; a sync or a read takes as long as its law says, and what
-//! was asked after it waits. What was asked behind a sync that fails is dropped. A sync covers the file that it names, and only that; a directory sync
-//! covers the names of its device.
+//! was asked after it waits. What was asked behind a sync that fails is dropped. A sync covers
+//! the file that it names, and only that; a directory sync covers the names of its device.
 
 use std::collections::VecDeque;
 
@@ -223,7 +223,7 @@ impl Drive {
 struct Carried {
     kind: &'static str,
     tag: Tag,
-    wrote: Option<File>,
+    file: Option<File>,
     failed: Option<DiskError>,
     astray: Option<String>,
 }
@@ -296,8 +296,9 @@ impl World {
             self.machines[peer].damaged = true;
             self.see(Seen::Fault { kind: "misdirect", peer: Some(id), what });
         }
-        self.machines[peer].last_effect = (carried.kind, carried.tag.kind);
-        if let Some(file) = carried.wrote {
+        let last = (carried.kind, carried.tag.kind, carried.file.clone());
+        self.machines[peer].last_effect = last;
+        if let Some(file) = carried.file.filter(|_| carried.kind == "write") {
             self.stats.writes += 1;
             self.see(Seen::Wrote { peer: id, file, tag: carried.tag });
             self.sighted(peer, None, Sighting::Write(carried.tag.kind));
@@ -367,6 +368,7 @@ impl World {
         device: Device,
         effect: Effect,
     ) -> Option<(Ticket, Result<DiskResult, DiskError>)> {
+        let file = if let Effect::Fsync { file, .. } = &effect { Some(file.clone()) } else { None };
         let (kind, ticket, result) = self.machines[peer].disk.end(device, effect);
         self.fold_text(kind, ticket.0);
         if let Err(error) = &result {
@@ -377,7 +379,8 @@ impl World {
             self.see(Seen::Synced { peer: id, device, ok });
             if ok {
                 self.stats.syncs += 1;
-                self.machines[peer].last_effect = (kind, name_of(device));
+                let tag = if file.is_none() { name_of(device) } else { "" };
+                self.machines[peer].last_effect = (kind, tag, file);
                 self.sighted(peer, None, Sighting::Sync(name_of(device)));
                 if self.machines[peer].life != life {
                     return None;
@@ -455,17 +458,19 @@ impl World {
 impl Drive {
     fn carry(&mut self, effect: Effect, sector: u64) -> Carried {
         let mut carried =
-            Carried { kind: "none", tag: Tag::default(), wrote: None, failed: None, astray: None };
+            Carried { kind: "none", tag: Tag::default(), file: None, failed: None, astray: None };
         let result = match effect {
             Effect::Create { file } => {
                 carried.kind = "create";
-                match self.write_error() {
+                let result = match self.write_error() {
                     Some(error) => Err(error),
                     None => {
                         self.files.create(&file.name);
                         Ok(())
                     }
-                }
+                };
+                carried.file = Some(file);
+                result
             }
             Effect::WriteAt { file, offset, bytes, tag } => {
                 (carried.kind, carried.tag) = ("write", tag);
@@ -480,23 +485,29 @@ impl Drive {
                     Some(error) => Err(error),
                     None => self.files.write(&file.name, offset, &bytes, tag.zxid),
                 };
-                carried.wrote = Some(file);
+                carried.file = Some(file);
                 result
             }
             Effect::SetLen { file, len } => {
                 carried.kind = "set_len";
-                match self.write_error() {
+                let result = match self.write_error() {
                     Some(error) => Err(error),
                     None => self.files.set_len(&file.name, len),
-                }
+                };
+                carried.file = Some(file);
+                result
             }
             Effect::Rename { from, to } => {
                 carried.kind = "rename";
-                self.files.rename(&from.name, &to.name)
+                let result = self.files.rename(&from.name, &to.name);
+                carried.file = Some(to);
+                result
             }
             Effect::Remove { file } => {
                 carried.kind = "remove";
-                self.files.remove(&file.name)
+                let result = self.files.remove(&file.name);
+                carried.file = Some(file);
+                result
             }
             other => unreachable!("{other:?} is no change of a device"),
         };
