@@ -420,7 +420,7 @@ impl Peer {
         }
         let last = self.history.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
         let mut writer = SnapshotWriter::begin(last, 9, &mut self.fx);
-        writer.chunk(&body_of(&self.history), &mut self.fx);
+        writer.chunk(body_of(&self.history), &mut self.fx);
         let ticket = writer.finish_replacing(&mut self.log, &mut self.fx);
         self.wait(ticket);
         if self.dice.below(4) == 0 {

@@ -89,8 +89,8 @@ fn a_snapshot_written_in_chunks_has_the_same_bytes() {
     let mut log = recover(&fresh_image()).expect("fresh").log;
     let mut fx = Effects::new();
     let mut writer = SnapshotWriter::begin(Zxid(E1), 5, &mut fx);
-    writer.chunk(b"bo", &mut fx);
-    writer.chunk(b"dy", &mut fx);
+    writer.chunk(b"bo".as_slice(), &mut fx);
+    writer.chunk(b"dy".as_slice(), &mut fx);
     writer.finish(Zxid(E1 + 2), &mut log, &mut fx);
     let mut written = Vec::new();
     for effect in fx.list() {

@@ -115,6 +115,8 @@ pub(super) fn body(bytes: &[u8], zxid: Zxid) -> Option<&[u8]> {
 #[derive(Clone, Debug)]
 pub struct SnapshotWriter {
     zxid: Zxid,
+    /// Its name until it is durable: each chunk names it.
+    tmp: File,
     digest: u64,
     sum: Adler,
     len: u64,
@@ -123,9 +125,10 @@ pub struct SnapshotWriter {
 impl SnapshotWriter {
     /// A snapshot whose content starts at `zxid`; `digest` is the tree digest at that moment.
     pub fn begin(zxid: Zxid, digest: u64, fx: &mut Effects) -> SnapshotWriter {
-        let mut writer = SnapshotWriter { zxid, digest, sum: Adler::new(), len: 0 };
-        fx.create(writer.tmp());
-        writer.chunk(&header(), fx);
+        let tmp = File::snap(name(zxid)).tmp();
+        fx.create(tmp.clone());
+        let mut writer = SnapshotWriter { zxid, tmp, digest, sum: Adler::new(), len: 0 };
+        writer.chunk(header(), fx);
         writer
     }
 
@@ -135,9 +138,10 @@ impl SnapshotWriter {
     }
 
     /// Appends body bytes.
-    pub fn chunk(&mut self, bytes: &[u8], fx: &mut Effects) {
-        self.sum.add(bytes);
-        self.append(bytes.to_vec(), fx);
+    pub fn chunk(&mut self, bytes: impl Into<Vec<u8>>, fx: &mut Effects) {
+        let bytes = bytes.into();
+        self.sum.add(&bytes);
+        self.append(bytes, fx);
     }
 
     /// Appends the seals, syncs, renames into place. Durable when the ticket is done; call
@@ -151,7 +155,7 @@ impl SnapshotWriter {
         let reach = reach.max(self.zxid);
         self.close(reach, fx);
         log.expect_snapshot(self.zxid, reach, self.len);
-        fx.rename(self.tmp(), File::snap(name(self.zxid)));
+        fx.rename(self.tmp, File::snap(name(self.zxid)));
         fx.fsync_dir(Device::Snap)
     }
 
@@ -162,28 +166,24 @@ impl SnapshotWriter {
     pub fn finish_replacing(mut self, log: &mut Log, fx: &mut Effects) -> Ticket {
         self.close(self.zxid, fx);
         let candidate: Replaced = log.expect_replacement(self.zxid, self.len, fx);
-        fx.rename(self.tmp(), candidate.candidate());
+        fx.rename(self.tmp, candidate.candidate());
         fx.fsync_dir(Device::Snap)
     }
 
     /// Gives up: removes the temporary file.
     pub fn abandon(self, fx: &mut Effects) {
-        fx.remove(self.tmp());
-    }
-
-    fn tmp(&self) -> File {
-        File::snap(name(self.zxid)).tmp()
+        fx.remove(self.tmp);
     }
 
     fn append(&mut self, bytes: Vec<u8>, fx: &mut Effects) {
         let offset = self.len;
         self.len += bytes.len() as u64;
-        fx.write_at(self.tmp(), offset, Tag::zxid("snapshot", self.zxid), bytes);
+        fx.write_at(self.tmp.clone(), offset, Tag::zxid("snapshot", self.zxid), bytes);
     }
 
     fn close(&mut self, reach: Zxid, fx: &mut Effects) {
         self.append(tail(self.sum, self.zxid, self.digest, reach), fx);
-        fx.fsync(self.tmp());
+        fx.fsync(self.tmp.clone());
     }
 }
 

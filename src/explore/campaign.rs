@@ -11,7 +11,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 
 use crate::kit::Kit;
 
-use super::{Came, Item, Source, Tried, try_plan};
+use super::{Item, Source, Tried, try_again, try_plan};
 
 /// How many items a worker takes at once.
 pub const BLOCK: u64 = 4;
@@ -157,14 +157,8 @@ impl Campaign {
     /// Tries one item; some are tried twice.
     fn one(&self, n: u64, item: Item, kit: &Kit) -> Tried {
         let plan = self.source(item).plan(item.seed);
-        let came = try_plan(&plan, kit);
-        let again = n.is_multiple_of(RECHECK).then(|| match (&came, try_plan(&plan, kit)) {
-            (Came::Ran(first), Came::Ran(second)) => {
-                first.digest == second.digest && first.outcome == second.outcome
-            }
-            (Came::Cannot(_), Came::Cannot(_)) | (Came::Broke(_), Came::Broke(_)) => true,
-            (Came::Ran(_) | Came::Cannot(_) | Came::Broke(_), _) => false,
-        });
+        let mut came = try_plan(&plan, kit);
+        let again = n.is_multiple_of(RECHECK).then(|| try_again(&plan, kit, &mut came));
         Tried { item, came, again }
     }
 }

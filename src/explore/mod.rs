@@ -16,5 +16,5 @@ mod twin;
 pub use campaign::{BLOCK, Campaign, Next};
 pub use source::{Recipe, Source};
 pub use tally::{Group, Item, MAX_EXAMPLES, Tally};
-pub use tried::{Came, Small, Tried, signature, try_plan};
+pub use tried::{Came, Small, Tried, signature, try_again, try_plan};
 pub use twin::{Difference, first_difference};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::base::Digest;
 use crate::history::coverage::add_to;
-use crate::history::{At, Totals};
+use crate::history::{At, History, Totals};
 use crate::kit::Kit;
 use crate::plan::Plan;
 use crate::run::{CannotRun, Run};
-use crate::verdict::{Finding, Outcome};
+use crate::verdict::linear::{self, Linear};
+use crate::verdict::{Finding, Outcome, Weight};
 
 use super::Item;
 
@@ -78,6 +79,60 @@ pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
             Came::Broke(text.unwrap_or("a panic without words").to_string())
         }
+    }
+}
+
+/// How many steps the black-box search may take for one history: most small ones need hundreds.
+const SEARCH_STEPS: u64 = 50_000;
+/// Histories of more calls are left to the witness alone.
+const SEARCH_CALLS: usize = 400;
+
+/// Runs a plan a second time: true if that was the same run. It also keeps the history this time,
+/// and has a black-box search look at it that knows nothing of zxids: where the witness saw no
+/// fault, the search must not find one either.
+pub fn try_again(plan: &Arc<Plan>, kit: &Kit, first: &mut Came) -> bool {
+    let mut history = History::new();
+    let again = catch_unwind(AssertUnwindSafe(|| {
+        let mut run = Run::new(plan.clone(), kit)?;
+        while run.step_seen(|at, seen| seen.iter().for_each(|one| history.observe(at, one))) {}
+        Ok::<_, CannotRun>(run.ran())
+    }));
+    match (first, again) {
+        (Came::Ran(first), Ok(Ok(again))) => {
+            let same = first.digest == again.digest && first.outcome == again.outcome;
+            search(first, &history);
+            same
+        }
+        (Came::Cannot(_), Ok(Err(_))) | (Came::Broke(_), Err(_)) => true,
+        (Came::Ran(_) | Came::Cannot(_) | Came::Broke(_), _) => false,
+    }
+}
+
+/// Holds the verdict of a run against the black-box search.
+fn search(first: &mut Small, history: &History) {
+    if first.outcome != Outcome::Pass || history.operations.len() > SEARCH_CALLS {
+        return;
+    }
+    let (word, stuck) = match linear::check(history, SEARCH_STEPS) {
+        Linear::Ok => ("black-box search: agrees with the witness", None),
+        Linear::Unknown => ("black-box search: out of steps", None),
+        Linear::Illegal { explained, stuck } => {
+            ("black-box search: disagrees", Some((explained, stuck)))
+        }
+    };
+    add_to(&mut first.totals.world, word, 1);
+    if let Some((explained, stuck)) = stuck {
+        first.outcome = Outcome::Violated(Finding {
+            property: "Linearizability",
+            weight: Weight::Violation,
+            at: first.end,
+            peers: Vec::new(),
+            kind: "search_disagrees",
+            detail: format!(
+                "the witness accepts the history, but no order of its calls explains more than \
+                 {explained} answers; the next could be {stuck:?}"
+            ),
+        });
     }
 }
 

@@ -169,7 +169,12 @@ impl Record for Option<String> {
     fn decode(input: &mut Reader<'_>) -> Result<Option<String>, Error> {
         match input.length()? {
             None => Ok(None),
-            Some(n) => Ok(Some(String::from_utf8_lossy(input.take(n)?).into_owned())),
+            Some(n) => {
+                let bytes = input.take(n)?;
+                // Nearly all text is well-formed, and to check it is faster than to repair it.
+                let lossy = |_| String::from_utf8_lossy(bytes).into_owned();
+                Ok(Some(std::str::from_utf8(bytes).map_or_else(lossy, str::to_string)))
+            }
         }
     }
 }

@@ -40,18 +40,18 @@ fn malformed_json_is_refused_where_it_breaks() {
 #[test]
 fn unknown_names_come_with_what_may_have_been_meant() {
     insta::assert_snapshot!(refused(&with("\"fautls\": []")), @r#"
-    x.json:2:10: unknown field `fautls`
+    x.json:2:3: unknown field `fautls`
     hint: did you mean `faults`?
     "#);
     let fault =
         r#""faults": [{ "when": { "at": 5 }, "fault": { "partiton": { "split": "ring" } } }]"#;
     insta::assert_snapshot!(refused(&with(fault)), @r#"
-    x.json:2:57: unknown fault `partiton`
+    x.json:2:48: unknown fault `partiton`
     hint: did you mean `partition`? `zoosim list faults` shows all
     "#);
     let target = r#""faults": [{ "when": { "at": 5 }, "fault": { "crash": { "peer": "boss" } } }]"#;
     insta::assert_snapshot!(refused(&with(target)), @r#"
-    x.json:2:72: unknown target `boss`
+    x.json:2:67: unknown target `boss`
     hint: known are `peer`, `leader`, `follower`, `shortest`, `longest`, `same`, `other`
     "#);
     insta::assert_snapshot!(refused(&with("\"knobs\": { \"snap_cout\": 3 }")), @r#"
@@ -63,7 +63,7 @@ fn unknown_names_come_with_what_may_have_been_meant() {
     hint: did you mean `crash`?
     "#);
     insta::assert_snapshot!(refused(&with("\"swarm\": { \"families\": \"al\" }")), @r#"
-    x.json:2:29: unknown word `al`
+    x.json:2:26: unknown word `al`
     hint: did you mean `all`?
     "#);
 }

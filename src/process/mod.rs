@@ -96,6 +96,3 @@ pub trait Process: Send {
     /// log tail, tree digest, sessions, timers. One `name: value` pair each.
     fn describe(&self) -> Vec<(String, String)>;
 }
-
-/// Starts a process from its files.
-pub type BootFn = fn(Boot) -> Result<Box<dyn Process>, Refused>;

@@ -5,7 +5,7 @@
 //! same zxid. A run settles when all of that holds. Otherwise the finding names what is missing;
 //! the one excuse is a core without a quorum, which the world never makes.
 
-use crate::base::{Config, Epoch, PeerId, PeerSet, Time};
+use crate::base::{Config, PeerId, PeerSet, Time};
 use crate::history::{At, Seen};
 use crate::process::{Phase, Probe, Role};
 
@@ -149,14 +149,14 @@ impl Liveness {
         let leads = |(_, m): &&(PeerId, Member)| {
             m.up && m.probe.role == Role::Leading && m.probe.phase == Phase::Broadcast
         };
-        let leaders: Vec<(PeerId, Epoch)> =
-            self.of_core().filter(leads).map(|(peer, m)| (*peer, m.probe.epoch)).collect();
-        let Some((leader, epoch)) = leaders.iter().max_by_key(|(_, epoch)| *epoch).copied() else {
+        // A peer outside the core may lead: it need not, but it may well be healthy again.
+        let leader = self.members.iter().filter(leads).max_by_key(|(_, m)| m.probe.epoch);
+        let Some((leader, epoch)) = leader.map(|(peer, m)| (*peer, m.probe.epoch)) else {
             return Some(("no_leader", core.clone(), "no peer leads".to_string()));
         };
+        let leaders: Vec<PeerId> = self.of_core().filter(leads).map(|(peer, _)| *peer).collect();
         if leaders.len() > 1 {
-            let who = leaders.iter().map(|(peer, _)| *peer).collect();
-            return Some(("two_leaders", who, "more than one peer leads".to_string()));
+            return Some(("two_leaders", leaders, "more than one peer leads".to_string()));
         }
         let serves = |m: &Member| m.up && m.probe.serving && m.probe.epoch == epoch;
         let idle: Vec<PeerId> =

@@ -186,10 +186,16 @@ impl Files {
 
     /// Makes the directory durable.
     pub(super) fn sync_dir(&mut self) {
+        let mut suspects = Vec::new();
         for change in std::mem::take(&mut self.renamed) {
-            change.apply(&mut self.durable);
+            suspects.push(change.inode());
+            suspects.extend(change.apply(&mut self.durable));
         }
-        self.forget_nameless();
+        for inode in suspects {
+            if !self.is_named(inode) {
+                self.contents.remove(&inode);
+            }
+        }
     }
 
     /// Cuts the power: what is left is durable, and is what the cache shows.
@@ -247,12 +253,15 @@ impl Files {
     }
 
     fn forget_nameless(&mut self) {
-        let (cached, durable) = (&self.cached, &self.durable);
-        let held = &self.renamed;
-        self.contents.retain(|inode, _| {
-            cached.values().chain(durable.values()).any(|named| named == inode)
-                || held.iter().any(|change| change.inode() == *inode)
-        });
+        let mut contents = std::mem::take(&mut self.contents);
+        contents.retain(|inode, _| self.is_named(*inode));
+        self.contents = contents;
+    }
+
+    /// Whether an inode has a name, or may get one back in a crash.
+    fn is_named(&self, inode: u32) -> bool {
+        self.cached.values().chain(self.durable.values()).any(|named| *named == inode)
+            || self.renamed.iter().any(|change| change.inode() == inode)
     }
 }
 
@@ -265,21 +274,22 @@ impl DirChange {
         }
     }
 
-    /// Applies the change to a directory in which earlier changes may be missing.
-    fn apply(self, names: &mut BTreeMap<Arc<str>, u32>) {
+    /// Applies the change to a directory in which earlier changes may be missing; the inode that
+    /// has lost its name by this.
+    fn apply(self, names: &mut BTreeMap<Arc<str>, u32>) -> Option<u32> {
         match self {
-            DirChange::Create { name, inode } => {
-                names.insert(name, inode);
-            }
+            DirChange::Create { name, inode } => names.insert(name, inode),
             DirChange::Rename { from, to, inode } => {
                 if names.get(&from) == Some(&inode) {
                     names.remove(&from);
                 }
-                names.insert(to, inode);
+                names.insert(to, inode)
             }
             DirChange::Remove { name, inode } => {
                 if names.get(&name) == Some(&inode) {
-                    names.remove(&name);
+                    names.remove(&name)
+                } else {
+                    None
                 }
             }
         }

@@ -202,9 +202,18 @@ impl World {
     /// Queues an operation of a peer, and carries out what can be at once.
     pub(super) fn disk_ask(&mut self, peer: usize, device: Device, effect: Effect) {
         let disk = &mut self.machines[peer].disk;
-        disk.open.extend(ticket_of(&effect));
-        disk.drive(device).queue.push_back(effect);
-        self.disk_advance(peer, device);
+        let ticket = ticket_of(&effect);
+        disk.open.extend(ticket);
+        let drive = disk.drive(device);
+        let idle = drive.busy.is_none() && drive.faults.hangs == 0 && drive.queue.is_empty();
+        match ticket {
+            Some(_) if idle => self.disk_begin(peer, device, effect),
+            None if idle => self.disk_carry(peer, device, effect),
+            _ => {
+                drive.queue.push_back(effect);
+                self.disk_advance(peer, device);
+            }
+        }
     }
 
     /// Carries out operations until one takes time, or there are none.

@@ -18,11 +18,13 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
             *lane = (*lane ^ word).wrapping_mul(K[1]).rotate_left(31);
         }
     }
-    let mut words = blocks.remainder().chunks(8);
-    for (lane, word) in lanes.iter_mut().zip(&mut words) {
-        let mut last = [0; 8];
-        last[..word.len()].copy_from_slice(word);
-        *lane = (*lane ^ u64::from_le_bytes(last)).wrapping_mul(K[2]).rotate_left(29);
+    for (lane, word) in lanes.iter_mut().zip(blocks.remainder().chunks(8)) {
+        let word = match word.first_chunk() {
+            Some(whole) => u64::from_le_bytes(*whole),
+            // Most texts are short: no call to copy a few bytes.
+            None => word.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
+        *lane = (*lane ^ word).wrapping_mul(K[2]).rotate_left(29);
     }
     let [a, b, c, d] = lanes;
     let low = (a ^ b.rotate_left(17)).wrapping_mul(K[0]);

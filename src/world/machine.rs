@@ -11,6 +11,7 @@ use crate::plan::{ClockPlan, Plan, WorkNoise};
 use crate::process::{Event, Frame, Now, Probe, Process, Timer, Work};
 
 use super::disk::Disk;
+use super::is_same;
 use super::queue::What;
 
 /// What wall clocks show when a run starts: a morning in 2025, the same in every run.
@@ -145,12 +146,14 @@ impl Machine {
 
     /// When a deferred piece of work is due, and in which lane it waits.
     pub(super) fn defer(&mut self, work: Work, now: Time, noise: &WorkNoise, tame: bool) -> Due {
-        let known = self.lanes.iter().position(|lane| lane.name == work.0);
+        let known = self.lanes.iter().position(|lane| is_same(lane.name, work.0));
         let index = known.unwrap_or_else(|| {
             let key = self.key.named("work").named(work.0);
             let slow = noise.slow.iter().find(|(name, _)| name == work.0);
             let law = slow.map_or(noise.delay, |(_, law)| *law);
-            let lane = Lane { name: work.0, key, law, drawn: 0, last: now, due: VecDeque::new() };
+            let (name, due) = (work.0, VecDeque::new());
+            let fold = super::fold::hash(name.as_bytes());
+            let lane = Lane { name, fold, key, law, drawn: 0, last: now, due };
             self.lanes.push(lane);
             self.lanes.len() - 1
         });
@@ -174,6 +177,8 @@ pub(super) struct Due {
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
     pub(super) name: &'static str,
+    /// What a digest keeps of the name.
+    pub(super) fold: u64,
     key: Key,
     law: crate::plan::Delay,
     drawn: u64,

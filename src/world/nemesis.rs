@@ -147,6 +147,9 @@ impl World {
                 }
             }
         }
+        if due.is_empty() {
+            return;
+        }
         self.nemesis.armed.retain(|armed| armed.left > 0);
         for (fault, after) in due {
             self.nemesis.context[fault] = (Some(peer), other);

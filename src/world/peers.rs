@@ -278,7 +278,7 @@ impl World {
         let lane = &mut machine.lanes[usize::from(lane)];
         let Some(number) = lane.due.pop_front() else { return false };
         let work = Work(lane.name, number);
-        self.fold_text(work.0, number);
+        self.digest.word(lane.fold ^ number);
         self.run(peer, Event::Work(work));
         true
     }

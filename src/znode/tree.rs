@@ -172,7 +172,7 @@ impl Tree {
             }
             Op::GetChildren { path, stat, .. } => {
                 let node = self.found(path)?;
-                let names = node.children.keys().map(|name| name.to_string()).collect();
+                let names = node.children.keys().map(|name| String::from(&**name)).collect();
                 Ok(Reply::Children { names, stat: stat.then(|| node.visible_stat()) })
             }
             Op::Sync { path } => Ok(Reply::Synced { path: path.clone() }),

@@ -116,7 +116,7 @@ impl Zab {
         assert_eq!(self.history.applied, zxid, "nothing is applied on top before it is durable");
         learner.waiting = Waiting::Saved;
         let mut writer = SnapshotWriter::begin(zxid, cx.app.digest(), cx.fx);
-        writer.chunk(&body, cx.fx);
+        writer.chunk(body, cx.fx);
         let ticket = writer.finish_replacing(&mut self.log.log, cx.fx);
         self.waits.insert(ticket, Wait::Saved(zxid));
     }

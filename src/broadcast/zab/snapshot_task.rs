@@ -13,6 +13,9 @@ use crate::process::{Effects, Note, Work};
 
 use super::{Cx, Wait, Zab};
 
+/// What a chunk of a small tree fits into: grown from nothing, it would be copied many times.
+const CHUNK: usize = 1024;
+
 /// A snapshot in progress.
 #[derive(Clone, Debug)]
 struct Running {
@@ -63,9 +66,9 @@ impl Zab {
         if running.reach.is_some() {
             return;
         }
-        let mut chunk = Vec::new();
+        let mut chunk = Vec::with_capacity(CHUNK);
         let done = cx.app.snapshot(&mut running.cursor, self.knobs.snap_chunk, &mut chunk);
-        running.writer.chunk(&chunk, cx.fx);
+        running.writer.chunk(chunk, cx.fx);
         if !done {
             cx.fx.defer(Work("zab.snap", 0));
             return;
@@ -111,7 +114,7 @@ impl Zab {
         let mut writer = SnapshotWriter::begin(zxid, cx.app.digest(), cx.fx);
         let (mut cursor, mut body) = (Cursor::default(), Vec::new());
         while !cx.app.snapshot(&mut cursor, usize::MAX, &mut body) {}
-        writer.chunk(&body, cx.fx);
+        writer.chunk(body, cx.fx);
         let ticket = writer.finish(zxid, &mut self.log.log, cx.fx);
         self.snapshot.finishing = true;
         self.waits.insert(ticket, Wait::Snapshot(zxid, zxid));

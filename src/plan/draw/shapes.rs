@@ -18,7 +18,7 @@ fn blink(setting: &Setting<'_>, dice: &mut Dice) -> u64 {
 
 /// Crashes, in one of the shapes.
 pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
-    match dice.weighted(&[14, 24, 16, 10, 10, 16, 14, 6]) {
+    match dice.weighted(&[12, 20, 14, 8, 8, 60, 18, 4]) {
         0 => {
             let peer = target(setting, dice);
             let down = if dice.below(10) == 0 { None } else { Some(length(setting, style, dice)) };
@@ -114,8 +114,13 @@ fn lone_log(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
         reset: false,
         ms: Some(alone + setting.election_ms() * 2),
     };
-    let mut faults = vec![Planned { when: When::At(from), fault: isolate }];
-    if dice.below(3) > 0 {
+    // Cut off between proposing and sending, it is sure to have something that nobody else has.
+    let when = match dice.below(5) {
+        0 => When::At(from),
+        _ => moments::note("proposed", None, dice.scale(1, 4), from),
+    };
+    let mut faults = vec![Planned { when, fault: isolate }];
+    if dice.below(3) == 0 {
         let gap = dice.scale(setting.tick / 4 + 1, alone);
         let down = setting.election_ms() * 3 + dice.scale(1, setting.tick * 8);
         faults.push(crash_of(When::Then(gap), Target::Same, down));
@@ -133,14 +138,23 @@ pub fn partition(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u6
     let mut faults = Vec::new();
     let mut when = moments::some(setting, dice, from, 35);
     let rounds = if style.long { 1 } else { dice.between(1, 3) };
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        let split = split(setting, dice);
+        let leader = matches!(split, Split::LeaderInMinority | Split::Isolate(Target::Leader));
+        // A leader cut off in the middle of a broadcast, for long enough to be deposed, is the one
+        // whose tail must be cut.
+        let deposed = leader && dice.below(3) > 0;
         let ms = match dice.below(10) {
-            0 => None,
+            0 if !deposed => None,
             1..=4 => Some(setting.tick * (setting.sync_limit + dice.between(1, 8))),
+            _ if deposed => Some(setting.tick * setting.sync_limit + setting.election_ms() * 2),
             _ => Some(length(setting, style, dice)),
         };
+        if deposed && round == 0 {
+            when = moments::note("proposed", None, dice.scale(1, 4), from);
+        }
         let fault = Fault::Partition {
-            split: split(setting, dice),
+            split,
             one_way: dice.below(4) == 0,
             clients: dice.below(2) == 0,
             reset: dice.below(3) == 0,

@@ -323,7 +323,7 @@ impl Order {
         restored: bool,
         zxid: Zxid,
     ) -> Result<(), Breach> {
-        self.counts[TOTAL_ORDER] += 1;
+        self.counts[if restored { PREFIX_CONSISTENCY } else { TOTAL_ORDER }] += 1;
         let Ok(at) = self.committed.find(zxid) else { return Ok(()) };
         let before = match at {
             0 => self.origin.unwrap_or_default(),

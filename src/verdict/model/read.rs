@@ -52,7 +52,7 @@ impl Model {
     fn names(&self, entry: &Entry, view: Zxid) -> Vec<String> {
         let later = entry.child_log.partition_point(|change| change.zxid <= view);
         if later == entry.child_log.len() {
-            return entry.children.keys().map(|name| name.to_string()).collect();
+            return entry.children.keys().map(|name| String::from(&**name)).collect();
         }
         let mut children = entry.children.clone();
         for change in entry.child_log[later..].iter().rev() {
@@ -63,7 +63,7 @@ impl Model {
                 children.insert(name, change.child);
             }
         }
-        children.keys().map(|name| name.to_string()).collect()
+        children.keys().map(|name| String::from(&**name)).collect()
     }
 
     /// Only getData and getChildren are allowed; each has its own result (spec 1.11).

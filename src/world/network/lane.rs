@@ -2,6 +2,8 @@
 
 use crate::base::{Duration, Epoch, Key};
 
+use super::super::is_same;
+
 /// The names of draws of one directed pair and channel.
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
@@ -28,7 +30,7 @@ impl Lane {
     /// The name of the next decision about this kind and epoch.
     #[inline]
     pub(super) fn next(&mut self, kind: &'static str, epoch: Epoch) -> Key {
-        let known = self.kinds.iter().position(|k| k.epoch == epoch && k.kind == kind);
+        let known = self.kinds.iter().position(|k| k.epoch == epoch && is_same(k.kind, kind));
         let at = match known {
             // What is asked for often moves to the front, so that the search stays short.
             Some(at) => {
