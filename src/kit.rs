@@ -22,14 +22,14 @@ use crate::znode::tree::Tree;
 /// Makes an oracle for one run.
 pub type OracleFn = fn(&Plan) -> Box<dyn Oracle>;
 
-/// Starts a peer from its files, with the rules as planned.
-pub type StartFn = fn(Boot, &Rules) -> Result<Box<dyn Process>, Refused>;
+/// Starts a peer.
+pub type BootFn = fn(Boot, &Rules) -> Result<Box<dyn Process>, Refused>;
 
 /// A protocol under a name.
 #[derive(Clone, Copy)]
 pub struct Protocol {
     /// Starts a peer of it with the rules as planned.
-    pub boot: StartFn,
+    pub boot: BootFn,
     /// The files of a peer that starts for the first time.
     pub image: fn(&Plan) -> Image,
     /// Judges runs of this protocol, beside those that judge any.

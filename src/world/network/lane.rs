@@ -1,8 +1,7 @@
 //! The draws of one directed pair and channel: each decision has a name of its own.
 
 use crate::base::{Duration, Epoch, Key};
-
-use super::super::is_same;
+use crate::world::is_same;
 
 /// The names of draws of one directed pair and channel.
 #[derive(Clone, Debug)]
