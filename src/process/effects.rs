@@ -203,7 +203,8 @@ impl Effects {
         self.next_ticket
     }
 
-    /// Makes this list ready for another step, whose first ticket is `next_ticket`; keeps its memory.
+    /// Makes this list ready for another step, whose first ticket is `next_ticket`; keeps its
+    /// memory.
     pub fn reset(&mut self, next_ticket: u64) {
         self.list.clear();
         self.next_ticket = next_ticket;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use zoosim::base::{Digest, Duration, Epoch, Key, LinkId, PeerId, PeerSet, Time, Zxid};
 use zoosim::broadcast::{Broadcast, Serving, StateMachine};
 use zoosim::client::{Act, Heard, Program};
-use zoosim::history::{At, Seen};
+use zoosim::history::{At, Seen, Totals};
 use zoosim::jute::Record;
 use zoosim::jute::quorum::QuorumPacket;
 use zoosim::kit::{Kit, Protocol, Rules};
@@ -442,4 +442,20 @@ fn its_failure_replays_from_the_plan_to_the_digest_of_its_token() {
     let (ran, _) = run.finish_all();
     assert!(matches!(&ran.outcome, Outcome::Violated(found) if found.property == "HeldByMajority"));
     assert!(ran.digest.to_string().starts_with(parts[5]), "{} {parts:?}", ran.digest);
+}
+
+#[test]
+fn its_runs_really_evaluate_what_they_claim() {
+    let scenario = Scenario::parse("own-protocol", SCENARIO).expect("a scenario");
+    let mut totals = Totals::default();
+    for seed in 0..20 {
+        let run = Run::new(std::sync::Arc::new(draw(&scenario, seed)), &kit(false));
+        let (_, run) = run.expect("known names").finish_all();
+        run.verdict.add_to(&mut totals);
+    }
+    let counts = &totals.properties;
+    for name in ["HeldByMajority", "Linearizability", "SessionOrder", "MutualExclusion", "Liveness"]
+    {
+        assert!(counts.get(name).is_some_and(|count| *count > 0), "{name}: {counts:?}");
+    }
 }
