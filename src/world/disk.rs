@@ -2,8 +2,8 @@
 //!
 //! Each device carries out its operations strictly in the order asked. Writes and changes of names
 //! take no time once it is their turn; a sync or a read takes as long as its law says, and what
-//! was asked after it waits. What was asked behind a sync that fails is dropped. A sync covers the file that it names, and only that; a directory sync
-//! covers the names of its device.
+//! was asked after it waits. What was asked behind a sync that fails is dropped. A sync covers the
+//! file that it names, and only that; a directory sync covers the names of its device.
 
 mod drive;
 
