@@ -16,7 +16,7 @@ use super::find::{self, Subject};
 use super::fuzz::{hunt_of, interrupt};
 use super::record::record;
 use super::run::own_seeds;
-use super::{Done, Exit, is_expected, jobs, say, summary, talk};
+use super::{Done, Exit, is_expected, jobs, reach, say, talk};
 
 /// The scenario and the bug that every campaign must be able to catch.
 const CONTROL: (&str, &str) = ("ack-before-fsync", "ack_before_fsync");
@@ -48,7 +48,7 @@ pub fn bare(kit: &Kit) -> Done {
         tally.unknown,
         tally.broken_count,
     ));
-    say(&summary::never(kit, tally));
+    say(&reach::never(kit, tally));
     say("\nnext: `zoosim fuzz --seconds 60`, `zoosim list scenarios`, `zoosim --help`\n");
     Ok(match () {
         () if hunted.nondeterministic => Exit::Nondeterminism,

@@ -15,6 +15,7 @@ mod fuzz;
 pub mod library;
 mod list;
 mod plan;
+mod reach;
 mod record;
 mod regress;
 mod replay;

@@ -9,7 +9,7 @@ use crate::kit::Kit;
 use crate::report::junit;
 
 use super::fuzz::{Hunt, Hunted};
-use super::list;
+use super::{list, reach};
 
 /// The summary for people. It says what was tried, and never how fast.
 pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
@@ -63,36 +63,11 @@ pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
         }
     }
     line(String::new());
-    text.push_str(&never(kit, tally));
+    text.push_str(&reach::never(kit, tally));
     text
 }
 
-/// What the campaign never reached, of everything that is known.
-pub fn never(kit: &Kit, tally: &Tally) -> String {
-    let mut text = String::from("never reached\n");
-    let totals = &tally.totals;
-    let calls: Vec<&str> = list::OPERATIONS.iter().map(|(name, _)| *name).collect();
-    // Without a planted bug, none can hit.
-    let notes = list::NOTES.iter().map(|(name, _)| *name).filter(|name| *name != "hit");
-    let notes: Vec<&str> = notes.collect();
-    let faults: Vec<&str> = list::FAULTS.iter().map(|(name, _)| *name).collect();
-    let properties = list::properties(kit);
-    let properties: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
-    let groups = [
-        ("notes", notes, &totals.notes),
-        ("faults", faults, &totals.faults),
-        ("operations", calls, &totals.calls),
-        ("properties (never evaluated)", properties, &totals.properties),
-    ];
-    for (title, known, table) in groups {
-        let missing: Vec<&str> = known.into_iter().filter(|word| count(table, word) == 0).collect();
-        let missing = if missing.is_empty() { "-".to_string() } else { missing.join(", ") };
-        crate::report::text::paragraph(&mut text, &format!("  {title}: "), &missing);
-    }
-    text
-}
-
-fn count(table: &BTreeMap<String, u64>, word: &str) -> u64 {
+pub(super) fn count(table: &BTreeMap<String, u64>, word: &str) -> u64 {
     table.get(word).copied().unwrap_or(0)
 }
 
@@ -107,12 +82,16 @@ fn shares(tally: &Tally) -> String {
     ];
     let counts = modes.map(|(name, word)| (name, count(&tally.totals.notes, word)));
     let all: u64 = counts.iter().map(|(_, count)| count).sum();
-    let share = |(name, count): &(&str, u64)| {
-        let tenths = count * 1000 / all.max(1);
-        format!("{name} {}.{}%", tenths / 10, tenths % 10)
-    };
+    let share = |(name, count): &(&str, u64)| format!("{name} {}", percent(*count, all));
     let shares: Vec<String> = counts.iter().map(share).collect();
-    format!("{} of {all}", shares.join(", "))
+    let [(_, empty), _, (_, disk), ..] = counts;
+    let busy = all - empty;
+    format!("{} of {all}; disk DIFF {} of {busy} not empty", shares.join(", "), percent(disk, busy))
+}
+
+fn percent(part: u64, all: u64) -> String {
+    let tenths = part * 1000 / all.max(1);
+    format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
 /// The tables worth printing, the world's split by its first word.
@@ -121,6 +100,7 @@ fn tables(tally: &Tally) -> Vec<(String, BTreeMap<String, u64>)> {
     let mut all = vec![
         ("properties evaluated".to_string(), totals.properties.clone()),
         ("notes".to_string(), totals.notes.clone()),
+        ("why they gave up".to_string(), totals.reasons.clone()),
         ("faults that struck".to_string(), totals.faults.clone()),
         ("operations called".to_string(), totals.calls.clone()),
         ("what became of them".to_string(), totals.events.clone()),

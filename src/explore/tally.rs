@@ -161,8 +161,9 @@ impl Tally {
     }
 
     fn words(&self) -> usize {
-        let Totals { notes, faults, calls, events, properties, world } = &self.totals;
+        let Totals { notes, faults, calls, events, reasons, properties, world } = &self.totals;
         let reached = properties.values().filter(|count| **count > 0).count();
-        notes.len() + faults.len() + calls.len() + events.len() + reached + world.len()
+        let said = notes.len() + reasons.len() + events.len() + world.len();
+        said + faults.len() + calls.len() + reached
     }
 }

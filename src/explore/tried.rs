@@ -7,7 +7,7 @@ use crate::base::Digest;
 use crate::history::coverage::add_to;
 use crate::history::{At, History, Totals};
 use crate::kit::Kit;
-use crate::plan::Plan;
+use crate::plan::{Driver, Fault, Plan, Split};
 use crate::run::{CannotRun, Run};
 use crate::verdict::linear::{self, Linear};
 use crate::verdict::{Finding, Outcome, Weight};
@@ -69,6 +69,7 @@ pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
         let mut totals = Totals::default();
         run.verdict.add_to(&mut totals);
         add_stats(&run, &mut totals);
+        add_plan(plan, &mut totals);
         Ok(Small { outcome: ran.outcome, digest: ran.digest, end: ran.end, totals })
     }));
     match ran {
@@ -159,5 +160,30 @@ fn add_stats(run: &Run, totals: &mut Totals) {
     }
     for ((device, operation, error), count) in &stats.disk_errors {
         add_to(world, &format!("disk errors: {device} {operation} {error}"), *count);
+    }
+}
+
+/// What sort of plan it was, as words of the form `table: word`.
+fn add_plan(plan: &Plan, totals: &mut Totals) {
+    let world = &mut totals.world;
+    add_to(world, &format!("ensembles: {} voters", plan.voters), 1);
+    for client in &plan.clients {
+        let driver = match &client.driver {
+            Driver::Script(_) => "script",
+            Driver::Program { name, .. } => name,
+        };
+        add_to(world, &format!("clients: {driver}"), 1);
+    }
+    for planned in &plan.faults {
+        let Fault::Partition { split, .. } = &planned.fault else { continue };
+        let kind = match split {
+            Split::Isolate(_) => "isolate",
+            Split::LeaderInMinority => "leader_in_minority",
+            Split::Sides(_) => "sides",
+            Split::Ring => "ring",
+            Split::Bridge(_) => "bridge",
+            Split::Pair(..) => "pair",
+        };
+        add_to(world, &format!("partitions planned: {kind}"), 1);
     }
 }

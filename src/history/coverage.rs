@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::{Seen, Stop};
+use crate::process::Note;
 
 /// Counters by `&'static str`, in order of first use. Words are compared by address first: the
 /// few that a run uses are found without looking at their letters.
@@ -48,13 +49,22 @@ pub struct Coverage {
     pub calls: Counts,
     /// What became of sessions, connections and peers.
     pub events: Counts,
+    /// Why leaders gave up.
+    pub abdicated: Counts,
+    /// Why learners left their leaders.
+    pub left_leader: Counts,
+    /// How messages broke the protocol.
+    pub breaches: Counts,
 }
 
 impl Coverage {
     /// Counts one thing seen.
     pub fn observe(&mut self, seen: &Seen) {
         match seen {
-            Seen::Noted { note, .. } => self.notes.add(note.kind(), 1),
+            Seen::Noted { note, .. } => {
+                self.notes.add(note.kind(), 1);
+                self.reason(note);
+            }
             Seen::Fault { kind, .. } => self.faults.add(kind, 1),
             Seen::Called(call) => self.calls.add(call.op.name(), 1),
             Seen::Stopped { why, .. } => self.events.add(
@@ -96,6 +106,17 @@ impl Coverage {
             | Seen::End { .. } => {}
         }
     }
+
+    /// Counts the reason that a note gives, if it gives one.
+    fn reason(&mut self, note: &Note) {
+        if let Note::Abdicated { why } = note {
+            self.abdicated.add(why, 1);
+        } else if let Note::LeftLeader { why } = note {
+            self.left_leader.add(why, 1);
+        } else if let Note::Breach { what, .. } = note {
+            self.breaches.add(what, 1);
+        }
+    }
 }
 
 /// What many runs reached, added up: tables by word, in alphabetical order.
@@ -109,6 +130,8 @@ pub struct Totals {
     pub calls: BTreeMap<String, u64>,
     /// What became of sessions, connections and peers.
     pub events: BTreeMap<String, u64>,
+    /// Why leaders and learners gave up, and what broke the protocol: `abdicated rollover`, ..
+    pub reasons: BTreeMap<String, u64>,
     /// How often each property was evaluated.
     pub properties: BTreeMap<String, u64>,
     /// Crashes by the durable effect they struck at, and other counters of the world.
@@ -129,6 +152,16 @@ impl Totals {
                 add_to(table, word, count);
             }
         }
+        let reasons = [
+            ("abdicated", &coverage.abdicated),
+            ("left_leader", &coverage.left_leader),
+            ("breach", &coverage.breaches),
+        ];
+        for (kind, counts) in reasons {
+            for (why, count) in counts.iter() {
+                add_to(&mut self.reasons, &format!("{kind} {why}"), count);
+            }
+        }
     }
 
     /// Adds another sum.
@@ -138,6 +171,7 @@ impl Totals {
             (&mut self.faults, &other.faults),
             (&mut self.calls, &other.calls),
             (&mut self.events, &other.events),
+            (&mut self.reasons, &other.reasons),
             (&mut self.properties, &other.properties),
             (&mut self.world, &other.world),
         ];

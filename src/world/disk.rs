@@ -2,8 +2,8 @@
 //!
 //! Each device carries out its operations strictly in the order asked. Writes and changes of names
 //! take no time once it is their turn; a sync or a read takes as long as its law says, and what
-//! was asked after it waits. What was asked behind a sync that fails is dropped. A sync covers the
-//! file that it names, and only that; a directory sync covers the names of its device.
+//! was asked after it waits. What was asked behind a sync that fails is dropped. A sync covers
+//! the file that it names, and only that; a directory sync covers the names of its device.
 
 mod drive;
 
@@ -266,8 +266,9 @@ impl World {
             self.machines[peer].damaged = true;
             self.see(Seen::Fault { kind: "misdirect", peer: Some(id), what });
         }
-        self.machines[peer].last_effect = (carried.kind, carried.tag.kind);
-        if let Some(file) = carried.wrote {
+        let last = (carried.kind, carried.tag.kind, carried.file.clone());
+        self.machines[peer].last_effect = last;
+        if let Some(file) = carried.file.filter(|_| carried.kind == "write") {
             self.stats.writes += 1;
             self.see(Seen::Wrote { peer: id, file, tag: carried.tag });
             self.sighted(peer, None, Sighting::Write(carried.tag.kind));
@@ -337,6 +338,7 @@ impl World {
         device: Device,
         effect: Effect,
     ) -> Option<(Ticket, Result<DiskResult, DiskError>)> {
+        let file = if let Effect::Fsync { file, .. } = &effect { Some(file.clone()) } else { None };
         let (kind, ticket, result) = self.machines[peer].disk.end(device, effect);
         self.fold_text(kind, ticket.0);
         if let Err(error) = &result {
@@ -347,7 +349,8 @@ impl World {
             self.see(Seen::Synced { peer: id, device, ok });
             if ok {
                 self.stats.syncs += 1;
-                self.machines[peer].last_effect = (kind, name_of(device));
+                let tag = if file.is_none() { name_of(device) } else { "" };
+                self.machines[peer].last_effect = (kind, tag, file);
                 self.sighted(peer, None, Sighting::Sync(name_of(device)));
                 if self.machines[peer].life != life {
                     return None;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::{Draw, Duration, Key, LinkId, PeerId, Ticket, Time, WallMs};
 use crate::plan::{ClockPlan, Plan, WorkNoise};
-use crate::process::{Event, Frame, Now, Probe, Process, Timer, Work};
+use crate::process::{Event, File, Frame, Now, Probe, Process, Timer, Work};
 
 use super::disk::Disk;
 use super::is_same;
@@ -85,8 +85,8 @@ pub(super) struct Machine {
     pub(super) damaged: bool,
     /// It found its files damaged and would not start.
     pub(super) refused: bool,
-    /// The last durable effect: kind, and its tag's.
-    pub(super) last_effect: (&'static str, &'static str),
+    /// The last durable effect: its kind, its tag's, and on which file.
+    pub(super) last_effect: (&'static str, &'static str, Option<File>),
 }
 
 impl Machine {
@@ -113,7 +113,7 @@ impl Machine {
             damage: Vec::new(),
             damaged: false,
             refused: false,
-            last_effect: ("none", ""),
+            last_effect: ("none", "", None),
         }
     }
 

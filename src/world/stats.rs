@@ -32,8 +32,8 @@ pub struct Stats {
     pub faults: BTreeMap<&'static str, u64>,
     /// What the noise did, by kind: `stall`, `reset`, `refuse`, `hang`, `half_open`, ..
     pub noise: BTreeMap<&'static str, u64>,
-    /// Crashes by the last durable effect before them: its kind and its tag's.
-    pub crashes: BTreeMap<(&'static str, &'static str), u64>,
+    /// Crashes by the last durable effect before them: its kind, and its tag's or its file's.
+    pub crashes: BTreeMap<(&'static str, String), u64>,
     /// What a crash did to unsynced contents and names: `file_kept`, `file_lost`, `file_torn`,
     /// `file_garbage`, `name_kept`, `name_lost`.
     pub crash_outcomes: BTreeMap<&'static str, u64>,

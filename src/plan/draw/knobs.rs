@@ -70,6 +70,10 @@ pub fn election(setting: &Setting<'_>, knobs: &mut BTreeMap<String, u64>) {
     let finalize = (one_way * 2 + dice.scale(5, 200)).min(60_000);
     let poll = (one_way * 3 + dice.scale(10, 300)).min(60_000);
     let most = (poll * dice.between(2, 10)).min(60_000);
+    // A follower knocks five times before it gives its leader up, and the leader may decide a
+    // finalize wait later than it did: ZooKeeper's own 100 and 200 ms have the same proportion.
+    let knock = knobs.entry("dial_retry_ms".to_string()).or_default();
+    *knock = (*knock).max(finalize / 2);
     for (name, value) in
         [("finalize_wait_ms", finalize), ("election_poll_ms", poll), ("election_poll_max_ms", most)]
     {

@@ -50,7 +50,8 @@ const RARE_NOTES: [&str; 18] = [
 const NOTES: [&str; 5] = ["proposed", "logged", "durable", "committed", "delivered"];
 
 /// What is written.
-const WRITES: [&str; 5] = ["record", "log_header", "snapshot", "acceptedEpoch", "currentEpoch"];
+const WRITES: [&str; 6] =
+    ["record", "log_header", "snapshot", "acceptedEpoch", "currentEpoch", "replaced"];
 
 /// A moment from `from` ms on.
 pub fn any(dice: &mut Dice, from: u64) -> When {
@@ -84,6 +85,18 @@ pub fn any(dice: &mut Dice, from: u64) -> When {
 /// The moment of a note.
 pub fn note(kind: &str, by: Option<Target>, nth: u64, from: u64) -> When {
     When::Moment { on: Pattern::Note(kind.to_string()), by, nth: nth as u32, from, after_us: 0 }
+}
+
+/// The moment of a frame's leaving.
+pub fn sent(kind: &str, nth: u64, from: u64) -> When {
+    let (on, nth) = (Pattern::Send(kind.to_string()), nth as u32);
+    When::Moment { on, by: None, nth, from, after_us: 0 }
+}
+
+/// The moment of a write.
+pub fn wrote(kind: &str, nth: u64, from: u64) -> When {
+    let (on, nth) = (Pattern::Write(kind.to_string()), nth as u32);
+    When::Moment { on, by: None, nth, from, after_us: 0 }
 }
 
 /// Mostly at once.

@@ -18,7 +18,7 @@ fn blink(setting: &Setting<'_>, dice: &mut Dice) -> u64 {
 
 /// Crashes, in one of the shapes.
 pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
-    match dice.weighted(&[12, 20, 14, 8, 8, 60, 18, 4]) {
+    match dice.weighted(&[12, 20, 14, 10, 8, 30, 16, 6, 30]) {
         0 => {
             let peer = target(setting, dice);
             let down = if dice.below(10) == 0 { None } else { Some(length(setting, style, dice)) };
@@ -29,17 +29,17 @@ pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -
         2 => shorter_first(setting, dice, from),
         3 => {
             let down = (0..setting.voters).map(|_| blink(setting, dice)).collect();
-            let when = moments::some(setting, dice, from, 70);
+            // Just as a quorum is said to have it: the disks must, too.
+            let when = match dice.below(10) {
+                0..=3 => moments::sent("COMMIT", dice.scale(1, 40), from),
+                _ => moments::some(setting, dice, from, 60),
+            };
             vec![Planned { when, fault: Fault::CrashAll { down } }]
         }
         4 => leaders_in_a_row(setting, dice, from),
         5 => lone_log(setting, dice, from),
-        6 => {
-            // A follower misses a third of the run: it comes back to SNAP or a DIFF from disk.
-            let down = dice.between(setting.calm_at / 8, setting.calm_at / 3);
-            let peer = Target::Follower(dice.below(u64::from(setting.voters)) as u8);
-            vec![crash_of(When::At(from), peer, down)]
-        }
+        6 => long_absence(setting, dice, from),
+        8 => deposed(setting, dice, from, true),
         _ => {
             let down = blink(setting, dice) + setting.tick;
             let gap = down + setting.election_ms() + setting.tick;
@@ -133,8 +133,57 @@ fn lone_log(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
     faults
 }
 
+/// A leader proposes what nobody else hears of: it loses its links in the middle of proposing, and
+/// its power, if it may, as soon as it can have logged it. The others elect, and it is back before
+/// they have written much: TRUNC. Where it was away for longer, its tail is out of the window.
+fn deposed(setting: &Setting<'_>, dice: &mut Dice, from: u64, dies: bool) -> Vec<Planned> {
+    let from = from.min(setting.calm_at - 1);
+    let away = setting.election_ms() + dice.scale(1, setting.tick * 4);
+    // Long enough for a sync of the log.
+    let gap = dice.scale(2, setting.tick / 2 + 4);
+    let dies = dies && dice.below(4) > 0;
+    let isolate = Fault::Partition {
+        split: Split::Isolate(Target::Same),
+        one_way: dies && dice.below(3) == 0,
+        clients: false,
+        reset: !dies,
+        ms: Some(if dies { gap + 1 } else { away }),
+    };
+    let when = moments::note("proposed", Some(Target::Leader), dice.scale(1, 6), from);
+    let mut faults = vec![Planned { when, fault: isolate }];
+    if dies {
+        faults.push(crash_of(When::Then(gap), Target::Same, away));
+    }
+    faults
+}
+
+/// A follower misses a third of the run: it comes back to SNAP or a DIFF from disk, perhaps of a
+/// new epoch, and perhaps dies before it has written down all of it.
+fn long_absence(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let down = dice.between(setting.calm_at / 8, setting.calm_at / 3);
+    let peer = Target::Follower(dice.below(u64::from(setting.voters)) as u8);
+    let mut faults = vec![crash_of(When::At(from), peer, down)];
+    if dice.below(2) == 0 {
+        let gap = dice.scale(1, down / 2);
+        faults.push(crash_of(When::Then(gap), Target::Leader, blink(setting, dice)));
+    }
+    if dice.below(2) == 0 {
+        let from = (from + down).min(setting.calm_at - 1);
+        let when = match dice.below(3) {
+            0 => moments::wrote("currentEpoch", 1, from),
+            1 => moments::wrote("replaced", dice.between(1, 2), from),
+            _ => moments::note("new_leader_accepted", None, 1, from),
+        };
+        faults.push(crash_of(when, Target::Same, blink(setting, dice)));
+    }
+    faults
+}
+
 /// A partition, or a few in a row.
 pub fn partition(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    if dice.below(6) == 0 {
+        return deposed(setting, dice, from, false);
+    }
     let mut faults = Vec::new();
     let mut when = moments::some(setting, dice, from, 35);
     let rounds = if style.long { 1 } else { dice.between(1, 3) };

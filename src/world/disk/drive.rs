@@ -32,7 +32,7 @@ impl Drive {
 pub(super) struct Carried {
     pub(super) kind: &'static str,
     pub(super) tag: Tag,
-    pub(super) wrote: Option<File>,
+    pub(super) file: Option<File>,
     pub(super) failed: Option<DiskError>,
     pub(super) astray: Option<String>,
 }
@@ -41,17 +41,19 @@ impl Drive {
     /// Carries out what takes no time.
     pub(super) fn carry(&mut self, effect: Effect, sector: u64) -> Carried {
         let mut carried =
-            Carried { kind: "none", tag: Tag::default(), wrote: None, failed: None, astray: None };
+            Carried { kind: "none", tag: Tag::default(), file: None, failed: None, astray: None };
         let result = match effect {
             Effect::Create { file } => {
                 carried.kind = "create";
-                match self.write_error() {
+                let result = match self.write_error() {
                     Some(error) => Err(error),
                     None => {
                         self.files.create(&file.name);
                         Ok(())
                     }
-                }
+                };
+                carried.file = Some(file);
+                result
             }
             Effect::WriteAt { file, offset, bytes, tag } => {
                 (carried.kind, carried.tag) = ("write", tag);
@@ -66,23 +68,29 @@ impl Drive {
                     Some(error) => Err(error),
                     None => self.files.write(&file.name, offset, &bytes, tag.zxid),
                 };
-                carried.wrote = Some(file);
+                carried.file = Some(file);
                 result
             }
             Effect::SetLen { file, len } => {
                 carried.kind = "set_len";
-                match self.write_error() {
+                let result = match self.write_error() {
                     Some(error) => Err(error),
                     None => self.files.set_len(&file.name, len),
-                }
+                };
+                carried.file = Some(file);
+                result
             }
             Effect::Rename { from, to } => {
                 carried.kind = "rename";
-                self.files.rename(&from.name, &to.name)
+                let result = self.files.rename(&from.name, &to.name);
+                carried.file = Some(to);
+                result
             }
             Effect::Remove { file } => {
                 carried.kind = "remove";
-                self.files.remove(&file.name)
+                let result = self.files.remove(&file.name);
+                carried.file = Some(file);
+                result
             }
             other => unreachable!("{other:?} is no change of a device"),
         };

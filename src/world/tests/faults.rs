@@ -107,7 +107,7 @@ fn a_crash_at_a_write_strikes_before_what_follows_it() {
         _ => None,
     });
     assert_eq!(image.expect("it restarts").get(&File::log("log.1")).map(<[u8]>::len), Some(500));
-    assert_eq!(world.stats().crashes.keys().next(), Some(&("write", "TXN")));
+    assert_eq!(world.stats().crashes.keys().next(), Some(&("write", "TXN".to_string())));
 }
 
 #[test]

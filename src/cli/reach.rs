@@ -1,0 +1,157 @@
+//! What a campaign never reached, of everything that can be.
+//!
+//! Notes, faults, operations and properties are those of `zoosim list`. The lists here are of what
+//! has no other list: reasons, the durable effects that a crash can strike behind, the ways in
+//! which a disk can fail and a crash can end. They hold for Zab and its files: a protocol with
+//! other effects adds words to the tables, not to these lists.
+
+use crate::explore::Tally;
+use crate::kit::Kit;
+use crate::report::text::paragraph;
+
+use super::list;
+use super::summary::count;
+
+/// Notes that right peers never tell: without a planted bug nobody breaks the protocol, and
+/// nothing planted can hit. The claims about wrong messages stand in the protocol's own tests.
+const WRONG: [&str; 2] = ["breach", "hit"];
+
+/// Why leaders abdicate, and learners leave.
+const REASONS: [&str; 8] = [
+    "abdicated init_limit",
+    "abdicated outbid",
+    "abdicated quorum_lost",
+    "abdicated rollover",
+    "left_leader link_down",
+    "left_leader old_epoch",
+    "left_leader timeout",
+    "left_leader unreachable",
+];
+
+/// Durable effects, by kind and by what was written.
+const EFFECTS: [&str; 28] = [
+    "create log",
+    "create snapshot",
+    "create acceptedEpoch",
+    "create currentEpoch",
+    "create replaced",
+    "write log_header",
+    "write record",
+    "write snapshot",
+    "write acceptedEpoch",
+    "write currentEpoch",
+    "write replaced",
+    "set_len log",
+    "fsync log",
+    "fsync snapshot",
+    "fsync acceptedEpoch",
+    "fsync currentEpoch",
+    "fsync replaced",
+    "rename snapshot",
+    "rename acceptedEpoch",
+    "rename currentEpoch",
+    "rename replaced",
+    "remove log",
+    "remove snapshot",
+    "remove initialize",
+    "remove unsynced",
+    "remove origin",
+    "fsync_dir log",
+    "fsync_dir snap",
+];
+
+/// Operations of devices that fail, and how; `missing` follows a file that could not be created.
+const DISK_ERRORS: [&str; 20] = [
+    "log create eio",
+    "log create enospc",
+    "log write eio",
+    "log write enospc",
+    "log write missing",
+    "log set_len eio",
+    "log set_len enospc",
+    "log set_len missing",
+    "log fsync eio",
+    "log fsync enospc",
+    "log fsync_dir eio",
+    "log read eio",
+    "snap create eio",
+    "snap create enospc",
+    "snap write eio",
+    "snap write enospc",
+    "snap write missing",
+    "snap fsync eio",
+    "snap fsync enospc",
+    "snap fsync_dir eio",
+];
+
+/// What becomes of peers, sessions and calls.
+const EVENTS: [&str; 12] = [
+    "answer_lost",
+    "answered_error",
+    "claimed",
+    "disk_sync_failed",
+    "link_down",
+    "peer_crashed",
+    "peer_halted",
+    "refused_damaged",
+    "session_opened",
+    "session_renewed",
+    "session_told_expired",
+    "watch_fired",
+];
+
+const NOISE: [&str; 6] = ["client_reset", "half_open", "hang", "refuse", "reset", "stall"];
+
+const OUTCOMES: [&str; 6] =
+    ["file_garbage", "file_kept", "file_lost", "file_torn", "name_kept", "name_lost"];
+
+const ENSEMBLES: [&str; 4] = ["1 voters", "3 voters", "5 voters", "7 voters"];
+
+const SPLITS: [&str; 6] = ["bridge", "isolate", "leader_in_minority", "pair", "ring", "sides"];
+
+const CLIENTS: [&str; 3] = ["lock_holder", "mirror", "script"];
+
+/// What the campaign never reached, of everything that is known.
+pub fn never(kit: &Kit, tally: &Tally) -> String {
+    let mut text = String::from("never reached\n");
+    let totals = &tally.totals;
+    let names = |all: &[(&'static str, &'static str)]| -> Vec<String> {
+        all.iter().map(|(name, _)| (*name).to_string()).collect()
+    };
+    let mut notes = names(&list::NOTES);
+    notes.retain(|name| !WRONG.contains(&name.as_str()));
+    let properties = list::properties(kit).into_iter().map(|(name, _)| name);
+    let words = |all: &[&str]| all.iter().map(|word| (*word).to_string()).collect::<Vec<_>>();
+    let groups = [
+        ("notes", notes, &totals.notes),
+        ("faults", names(&list::FAULTS), &totals.faults),
+        ("operations", names(&list::OPERATIONS), &totals.calls),
+        ("properties (never evaluated)", properties.collect(), &totals.properties),
+        ("reasons", words(&REASONS), &totals.reasons),
+        ("events", words(&EVENTS), &totals.events),
+    ];
+    for (title, known, table) in groups {
+        let missing = known.into_iter().filter(|word| count(table, word) == 0);
+        line(&mut text, title, &missing.collect::<Vec<_>>());
+    }
+    let of_the_world: [(&str, &[&str]); 7] = [
+        ("crashes behind a durable effect", &EFFECTS),
+        ("disk errors", &DISK_ERRORS),
+        ("what crashes left of unsynced files", &OUTCOMES),
+        ("noise", &NOISE),
+        ("ensembles", &ENSEMBLES),
+        ("partitions planned", &SPLITS),
+        ("clients", &CLIENTS),
+    ];
+    for (title, known) in of_the_world {
+        let missing =
+            known.iter().filter(|word| count(&totals.world, &format!("{title}: {word}")) == 0);
+        line(&mut text, title, &missing.map(|word| (*word).to_string()).collect::<Vec<_>>());
+    }
+    text
+}
+
+fn line(text: &mut String, title: &str, missing: &[String]) {
+    let missing = if missing.is_empty() { "-".to_string() } else { missing.join(", ") };
+    paragraph(text, &format!("  {title}: "), &missing);
+}
