@@ -5,7 +5,7 @@
 //! dice of its own, so that a new family does not deal another hand to the others.
 //!
 //! A drawn plan is one that a correct ensemble survives: safety always, and service after calm.
-//! So delays that last for ever stay below what timeouts allow ([`Setting::patience_us`]), and only
+//! So delays that last for ever stay below what timeouts allow (`Setting::patience_us`), and only
 //! a minority of frail peers ever loses durable state.
 
 mod faults;

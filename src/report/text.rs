@@ -187,7 +187,7 @@ fn line(text: &mut String, words: &str) {
     writeln!(text, "{words}").expect("a string takes everything");
 }
 
-/// Words in lines of [`WIDTH`], the first behind `head`, the others below its end.
+/// Words in lines of `WIDTH`, the first behind `head`, the others below its end.
 pub fn paragraph(text: &mut String, head: &str, words: &str) {
     let indent = head.chars().count();
     let mut current = head.to_string();

@@ -3,9 +3,10 @@
 //!
 //! `golden/runs.txt` (scenario, seed, steps, digest) is one table for all profiles: `cargo test`
 //! and `cargo test --release` compare with the same lines, and `.ci/run` asks the release binary
-//! for the campaign of `golden/digests.txt`. A changed digest is a changed line in a diff, to be reviewed. After a
-//! change that is meant to change runs, `INSTA_UPDATE=always cargo test --test it fresh` writes all
-//! of them, the gallery and the README's tables too.
+//! for the campaign of `golden/digests.txt`. A changed digest is a changed line in a diff, to be
+//! reviewed. After a change that is meant to change runs,
+//! `INSTA_UPDATE=always cargo test --test it fresh` writes all of them, the gallery and the
+//! README's tables too.
 
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! The decisions that carry Zab's weight, as a table of pure functions.
 //!
-//! Protocol files ask this table with [`decide!`](super::decide) and do what it answers, so that
+//! Protocol files ask this table with `decide!` and do what it answers, so that
 //! another answer can be put in without a trace in them. Each entry names the ZOOKEEPER issue that
 //! its right answer prevents.
 
