@@ -4,7 +4,7 @@ use crate::base::{SessionId, Zxid};
 use crate::history::CallId;
 use crate::jute::Record;
 use crate::jute::txn::{Txn, TxnHeader, TxnRecord};
-use crate::verdict::model::{Asked, Effect};
+use crate::verdict::model::tree::{Asked, Effect};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::Core;

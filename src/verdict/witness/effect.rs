@@ -3,7 +3,7 @@
 use crate::jute::Reader;
 use crate::jute::proto::opcode;
 use crate::jute::txn::{MultiTxn, SubTxn, Txn};
-use crate::verdict::model::Effect;
+use crate::verdict::model::tree::Effect;
 use crate::znode::op::{ErrorCode, Op};
 
 use super::tally::Property;

@@ -32,7 +32,7 @@ use order::Order;
 use tally::{Court, PROPERTIES, Property, Tally};
 use watches::Watches;
 
-use super::model::Model;
+use super::model::tree::Model;
 use crate::znode::op::Op;
 
 /// The oracle. See the module.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{ConnId, SessionId, Zxid};
-use crate::verdict::model::{Model, Place, Table, Trigger, event};
+use crate::verdict::model::tree::{Model, Place, Table, Trigger, event};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::tally::{Court, Property};
