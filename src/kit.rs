@@ -83,7 +83,7 @@ impl Kit {
             kit = kit.program(name, program);
         }
         for bug in bugs::ALL {
-            kit = kit.bug(bug);
+            kit = kit.bug(*bug);
         }
         kit
     }

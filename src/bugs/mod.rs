@@ -6,6 +6,7 @@
 //! "never exercised" differs from "missed".
 
 mod ack_before_fsync;
+mod epoch_saved_late;
 
 use crate::kit::Rules;
 use crate::process::Effects;
@@ -35,5 +36,5 @@ impl Bug {
     }
 }
 
-/// All of them.
-pub const ALL: [Bug; 1] = [ack_before_fsync::BUG];
+/// All of them, in the order of the catalogue.
+pub const ALL: &[Bug] = &[ack_before_fsync::BUG, epoch_saved_late::BUG];

@@ -246,6 +246,7 @@ pub fn embedded() -> &'static [(&'static str, &'static str)] {
         "standalone",
         "torn-log-tail",
         "negative/ack-before-fsync",
+        "negative/epoch-saved-late",
     ]
 }
 

@@ -64,6 +64,7 @@ pass! {
 
 caught! {
     ack_before_fsync = "ack-before-fsync",
+    epoch_saved_late = "epoch-saved-late",
 }
 
 /// The plan of an embedded scenario, by its name with or without its folder.

@@ -222,7 +222,7 @@ impl Zab {
         fx: &mut Effects,
     ) {
         match self.promise {
-            Some(ticket) if decide!(self, fx, promise_first()) => {
+            Some(ticket) if decide!(self, fx, promise_first(self.role())) => {
                 fx.send_after(ticket, link, tag, bytes);
             }
             Some(_) | None => fx.send(link, tag, bytes),

@@ -5,7 +5,7 @@
 //! its right answer prevents.
 
 use crate::base::{Config, Epoch, PeerSet, Zxid};
-use crate::process::SyncMode;
+use crate::process::{Role, SyncMode};
 
 use super::sync::{self, Choice, SyncInput};
 
@@ -99,8 +99,9 @@ pub struct Rules {
     pub new_epoch: fn(Epoch, Zxid) -> Epoch,
     /// What to answer to a proposed epoch, given acceptedEpoch (ZOOKEEPER-335).
     pub answer_epoch: fn(Epoch, Epoch) -> EpochAnswer,
-    /// Whether acceptedEpoch is durable before LEADERINFO and ACKEPOCH leave (ZOOKEEPER-1282).
-    pub promise_first: fn() -> bool,
+    /// Whether acceptedEpoch is durable before LEADERINFO or ACKEPOCH leaves, by whose it is
+    /// (ZOOKEEPER-1282).
+    pub promise_first: fn(Role) -> bool,
     /// The last zxid to vote with and to report, from (last logged, last applied)
     /// (ZOOKEEPER-2845).
     pub last_zxid: fn(Zxid, Zxid) -> Zxid,
@@ -152,7 +153,7 @@ impl Rules {
         quorum: Config::is_quorum,
         new_epoch: |seen, _last| seen.next(),
         answer_epoch,
-        promise_first: || true,
+        promise_first: |_role| true,
         last_zxid: |logged, _applied| logged,
         fast_forward: || true,
         refuses: |mine, theirs| theirs > mine,
