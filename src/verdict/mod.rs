@@ -9,7 +9,8 @@ pub mod invariant;
 pub mod linear;
 pub mod liveness;
 pub mod locks;
-mod model;
+pub mod model;
+pub mod search;
 pub mod witness;
 
 use std::fmt;

@@ -1,0 +1,198 @@
+//! One independent part of a history, laid out for a search.
+//!
+//! Calls and returns of answered operations stand in one line, by time, calls before returns of the
+//! same time. Lost operations never return: they wait beside it, in classes of equal ones.
+
+use super::super::model::{History, Model};
+use super::Options;
+
+/// In [`Part::class`]: the operation was answered.
+pub const ANSWERED: u32 = u32::MAX;
+
+/// A part of a history.
+pub struct Part {
+    /// Position in the history of each operation here, by call. Everything else here counts by it.
+    pub ids: Vec<u32>,
+    /// How many of them were answered.
+    pub answered: usize,
+    /// Calls and returns: the operation, twice, plus one if it is its return.
+    pub events: Vec<u32>,
+    /// Of each answered operation where its call and return are in `events`.
+    pub places: Vec<[u32; 2]>,
+    /// Which operations are placed as soon as they are right.
+    pub pure: Vec<bool>,
+    /// Lost operations: in each class by call, with the number of events before the call.
+    pub lost: Vec<Vec<(u32, u32)>>,
+    /// The class of each lost operation; [`ANSWERED`] for the others.
+    pub class: Vec<u32>,
+    /// With `in_order`: what must be placed before each, and what it must not come after.
+    pub before: Vec<Before>,
+    /// How many processes there are, with `in_order`.
+    pub processes: usize,
+    /// What to try first, if the model hints at it.
+    pub ranks: Vec<u64>,
+}
+
+/// What the order within a process asks of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The latest answered operation of its process before it.
+    pub after: Option<u32>,
+    /// Its process.
+    pub process: u32,
+    /// Whether it changes nothing, so that it shuts nothing out.
+    pub pure: bool,
+}
+
+impl Part {
+    /// Lays out the operations with these positions.
+    pub fn new<M: Model>(
+        model: &M,
+        ops: &History<M>,
+        mut ids: Vec<u32>,
+        options: &Options,
+    ) -> Part {
+        let of = |id: &u32| &ops[*id as usize];
+        if !ids.is_sorted_by_key(|id| of(id).call) {
+            ids.sort_by_key(|id| of(id).call);
+        }
+        let n = ids.len();
+        let mut part = Part {
+            ids,
+            answered: 0,
+            events: Vec::with_capacity(2 * n),
+            places: vec![[0; 2]; n],
+            pure: vec![false; n],
+            lost: Vec::new(),
+            class: vec![ANSWERED; n],
+            before: Vec::new(),
+            processes: 0,
+            ranks: Vec::new(),
+        };
+        part.line_up(model, ops, options);
+        if options.in_order {
+            part.keep_in_order(model, ops);
+        }
+        if options.hints {
+            let hint = |id| {
+                let timed = of(id);
+                model.hint(&timed.op, timed.answer.as_ref())
+            };
+            if part.ids.iter().any(|id| hint(id).is_some()) {
+                part.ranks = part.ids.iter().map(|id| hint(id).unwrap_or(u64::MAX)).collect();
+            }
+        }
+        part
+    }
+
+    fn line_up<M: Model>(&mut self, model: &M, ops: &History<M>, options: &Options) {
+        let mut returns: Vec<(u64, u32)> = Vec::with_capacity(self.ids.len());
+        for (at, id) in self.ids.iter().enumerate() {
+            if ops[*id as usize].answer.is_some() {
+                returns.push((ops[*id as usize].ret, at as u32));
+            }
+        }
+        returns.sort_unstable();
+        self.answered = returns.len();
+        let mut returns = returns.into_iter().peekable();
+        for at in 0..self.ids.len() {
+            let timed = &ops[self.ids[at] as usize];
+            while let Some((_, back)) = returns.next_if(|(ret, _)| *ret < timed.call) {
+                self.push(back, 1);
+            }
+            match &timed.answer {
+                Some(answer) => {
+                    self.push(at as u32, 0);
+                    self.pure[at] = options.pure && model.is_pure(&timed.op, answer);
+                }
+                None => self.push_lost::<M>(ops, at, options),
+            }
+        }
+        returns.for_each(|(_, back)| self.push(back, 1));
+    }
+
+    fn push(&mut self, at: u32, end: u32) {
+        self.places[at as usize][end as usize] = self.events.len() as u32;
+        self.events.push(at * 2 + end);
+    }
+
+    /// Into the class of its equals. With `in_order` only what directly follows an equal one in
+    /// its process is in its class: anything between may be placed, and shuts the earlier one out.
+    fn push_lost<M: Model>(&mut self, ops: &History<M>, at: usize, options: &Options) {
+        let lost = (at as u32, self.events.len() as u32);
+        let of = |at: usize| &ops[self.ids[at] as usize];
+        let one = of(at);
+        let in_process = |at: &usize| of(*at).process == one.process;
+        let before = (0..at).rev().find(in_process).filter(|_| options.in_order);
+        let equal = |class: &Vec<(u32, u32)>| {
+            let last = class[class.len() - 1].0 as usize;
+            of(last).op == one.op && (!options.in_order || before == Some(last))
+        };
+        let class = self.lost.iter().position(equal).filter(|_| options.symmetry);
+        let class = class.unwrap_or(self.lost.len());
+        if class == self.lost.len() {
+            self.lost.push(Vec::new());
+        }
+        self.lost[class].push(lost);
+        self.class[at] = class as u32;
+    }
+
+    fn keep_in_order<M: Model>(&mut self, model: &M, ops: &History<M>) {
+        let mut last: std::collections::BTreeMap<u64, (u32, Option<u32>)> = Default::default();
+        for (at, id) in self.ids.iter().enumerate() {
+            let timed = &ops[*id as usize];
+            let known = last.len() as u32;
+            let (process, latest) = last.entry(timed.process).or_insert((known, None));
+            let answer = timed.answer.as_ref();
+            let pure = answer.is_some_and(|answer| model.is_pure(&timed.op, answer));
+            self.before.push(Before { after: *latest, process: *process, pure });
+            if timed.answer.is_some() {
+                *latest = Some(at as u32);
+            }
+        }
+        self.processes = last.len();
+    }
+}
+
+/// The positions of operations that must be judged together, each list by position.
+pub fn split<M: Model>(model: &M, ops: &History<M>, apart: bool) -> Vec<Vec<u32>> {
+    let all = || vec![(0..ops.len() as u32).collect()];
+    let mut facets: Vec<(u64, u32)> = Vec::new();
+    let mut touched = Vec::new();
+    for (at, timed) in ops.iter().enumerate() {
+        touched.clear();
+        model.touches(&timed.op, timed.answer.as_ref(), &mut touched);
+        if touched.is_empty() || !apart {
+            return all();
+        }
+        facets.extend(touched.iter().map(|facet| (*facet, at as u32)));
+    }
+    facets.sort_unstable();
+    let mut up: Vec<u32> = (0..ops.len() as u32).collect();
+    for pair in facets.windows(2) {
+        if pair[0].0 == pair[1].0 {
+            let (a, b) = (root(&mut up, pair[0].1), root(&mut up, pair[1].1));
+            up[a.max(b) as usize] = a.min(b);
+        }
+    }
+    let mut parts: Vec<Vec<u32>> = Vec::new();
+    let mut number = vec![u32::MAX; ops.len()];
+    for at in 0..ops.len() as u32 {
+        let root = root(&mut up, at) as usize;
+        if number[root] == u32::MAX {
+            number[root] = parts.len() as u32;
+            parts.push(Vec::new());
+        }
+        parts[number[root] as usize].push(at);
+    }
+    parts
+}
+
+/// The least of those that `at` is joined with; the way there is halved.
+fn root(up: &mut [u32], mut at: u32) -> u32 {
+    while up[at as usize] != at {
+        up[at as usize] = up[up[at as usize] as usize];
+        at = up[at as usize];
+    }
+    at
+}
