@@ -29,7 +29,7 @@
 //!         *count += add;
 //!         Some(before)
 //!     }
-//!     fn back(&self, count: &mut u64, before: u64) {
+//!     fn back(&self, count: &mut u64, _add: &u64, before: u64) {
 //!         *count = before;
 //!     }
 //!     fn hash(&self, count: &u64) -> u128 {
@@ -49,12 +49,24 @@
 //! assert!(matches!(found(&[lost, read(1, 5), read(3, 0)]), Found::Illegal(_)));
 //! ```
 
+pub mod fifo;
+pub mod kv;
+pub mod list;
+pub mod mutex;
+pub mod queue;
 pub mod register;
+pub mod set;
 pub(crate) mod tree;
 
 use std::fmt::Debug;
 
+pub use fifo::Fifo;
+pub use kv::Kv;
+pub use list::Lists;
+pub use mutex::Mutex;
+pub use queue::Queue;
 pub use register::Register;
+pub use set::Set;
 
 /// One operation of a history: who, when, what, and what came of it.
 ///
@@ -117,7 +129,7 @@ pub trait Model: Sized {
     /// What can be answered.
     type Answer: Clone + PartialEq + Debug;
     /// What the object remembers.
-    type State: Clone;
+    type State: Clone + PartialEq;
     /// What takes a step back.
     type Undo;
 
@@ -137,8 +149,8 @@ pub trait Model: Sized {
         answer: Option<&Self::Answer>,
     ) -> Option<Self::Undo>;
 
-    /// Takes the latest step back.
-    fn back(&self, state: &mut Self::State, undo: Self::Undo);
+    /// Takes the latest step back, which was this operation.
+    fn back(&self, state: &mut Self::State, op: &Self::Op, undo: Self::Undo);
 
     /// Tells states apart: equal states have equal hashes, others do not ([`mix`] helps). It is
     /// asked for at every step, so a large state keeps it up to date instead of computing it.

@@ -66,7 +66,7 @@ impl Model for Register {
     }
 
     #[inline]
-    fn back(&self, state: &mut Value, before: Value) {
+    fn back(&self, state: &mut Value, _op: &Op, before: Value) {
         *state = before;
     }
 

@@ -182,7 +182,7 @@ impl<M: Model> Depth<M> {
                 self.remember(from);
             }
             self.choices.truncate(from as usize);
-            if !self.back(model, part) {
+            if !self.back(model, ops, part) {
                 return End::Illegal;
             }
         }
@@ -277,7 +277,7 @@ impl<M: Model> Depth<M> {
         let hash = model.hash(&self.state);
         let set = self.set ^ mix(7, u64::from(op));
         if was == Some(hash) || !self.seen.insert(set ^ hash) {
-            model.back(&mut self.state, undo);
+            model.back(&mut self.state, &timed.op, undo);
             return false;
         }
         self.place(part, op, undo, (from, next));
@@ -314,9 +314,9 @@ impl<M: Model> Depth<M> {
 
     /// Puts the operations back that were placed last, up to one that was chosen. Whether there was
     /// one.
-    fn back(&mut self, model: &M, part: &Part) -> bool {
+    fn back(&mut self, model: &M, ops: &History<M>, part: &Part) -> bool {
         while let Some(Frame { op, undo, from, next, latest }) = self.frames.pop() {
-            model.back(&mut self.state, undo);
+            model.back(&mut self.state, &ops[part.ids[op as usize] as usize].op, undo);
             self.set ^= mix(7, u64::from(op));
             self.placed[op as usize] = false;
             if let Some(before) = part.before.get(op as usize) {

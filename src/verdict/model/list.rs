@@ -1,0 +1,162 @@
+//! Lists that are only appended to, each under its own number.
+
+use std::collections::BTreeMap;
+
+use super::{Model, Timed, mix};
+
+/// What can be asked of lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Let this element come last.
+    Append {
+        /// In which list.
+        list: i64,
+        /// What.
+        element: i64,
+    },
+    /// What is in the list?
+    Read {
+        /// Which.
+        list: i64,
+    },
+}
+
+impl Op {
+    /// Which list it reads or changes.
+    pub fn list(&self) -> i64 {
+        match self {
+            Op::Append { list, .. } | Op::Read { list } => *list,
+        }
+    }
+}
+
+/// What lists answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// An append.
+    Done,
+    /// A read: this was in it.
+    Is(Vec<i64>),
+}
+
+/// Lists, empty at the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// The longest that was read of each list (see [`Model::narrowed`]).
+    longest: BTreeMap<i64, Vec<i64>>,
+}
+
+/// What is in each list that is not empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    lists: BTreeMap<i64, Vec<i64>>,
+    hash: u128,
+}
+
+impl State {
+    fn get(&self, list: i64) -> &[i64] {
+        self.lists.get(&list).map_or(&[], Vec::as_slice)
+    }
+
+    fn toggle(&mut self, list: i64, place: usize, element: i64) {
+        self.hash ^= mix(list as u64 ^ (place as u64).rotate_left(40), element as u64);
+    }
+}
+
+impl Model for Lists {
+    type Op = Op;
+    type Answer = Answer;
+    type State = State;
+    /// Whether something was appended.
+    type Undo = bool;
+
+    fn start(&self) -> State {
+        State::default()
+    }
+
+    fn step(&self, state: &mut State, op: &Op, answer: Option<&Answer>) -> Option<bool> {
+        match (op, answer) {
+            (Op::Append { list, element }, Some(Answer::Done) | None) => {
+                let place = state.get(*list).len();
+                let longest = self.longest.get(list);
+                let other = |longest: &Vec<i64>| longest.get(place).is_some_and(|e| e != element);
+                if longest.is_some_and(other) {
+                    return None;
+                }
+                state.lists.entry(*list).or_default().push(*element);
+                state.toggle(*list, place, *element);
+                Some(true)
+            }
+            (Op::Read { .. }, None) => Some(false),
+            (Op::Read { list }, Some(Answer::Is(all))) => {
+                (state.get(*list) == all.as_slice()).then_some(false)
+            }
+            (Op::Append { .. } | Op::Read { .. }, Some(_)) => None,
+        }
+    }
+
+    fn back(&self, state: &mut State, op: &Op, appended: bool) {
+        if !appended {
+            return;
+        }
+        let Some(elements) = state.lists.get_mut(&op.list()) else { return };
+        let Some(element) = elements.pop() else { return };
+        let place = elements.len();
+        if place == 0 {
+            state.lists.remove(&op.list());
+        }
+        state.toggle(op.list(), place, element);
+    }
+
+    fn hash(&self, state: &State) -> u128 {
+        state.hash
+    }
+
+    fn is_pure(&self, op: &Op, _answer: &Answer) -> bool {
+        matches!(op, Op::Read { .. })
+    }
+
+    fn touches(&self, op: &Op, _answer: Option<&Answer>, parts: &mut Vec<u64>) {
+        parts.push(op.list() as u64);
+    }
+
+    /// A list passes through all that was read of it, so the longest read tells the order of its
+    /// appends (as Elle infers it).
+    fn narrowed(&self, ops: &[&Timed<Op, Answer>]) -> Option<Lists> {
+        let mut longest: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for timed in ops {
+            if let (Op::Read { list }, Some(Answer::Is(all))) = (&timed.op, &timed.answer)
+                && longest.get(list).is_none_or(|longest| longest.len() < all.len())
+            {
+                longest.insert(*list, all.clone());
+            }
+        }
+        Some(Lists { longest })
+    }
+
+    fn weight(&self, state: &State) -> usize {
+        size_of::<State>() + state.lists.values().map(|list| 64 + 8 * list.len()).sum::<usize>()
+    }
+
+    fn refusal(&self, state: &State, op: &Op, _answer: Option<&Answer>) -> String {
+        let is = state.get(op.list());
+        match op {
+            Op::Append { element, .. } => {
+                format!("{is:?} is there, and no read saw {element} follow it")
+            }
+            Op::Read { .. } => format!("{is:?} is there"),
+        }
+    }
+
+    fn show(&self, op: &Op, answer: Option<&Answer>) -> String {
+        let asked = match op {
+            Op::Append { list, element } => format!("append {element} to {list}"),
+            Op::Read { list } => format!("read {list}"),
+        };
+        match answer {
+            Some(Answer::Is(all)) => format!("{asked} -> {all:?}"),
+            Some(Answer::Done) => format!("{asked} -> ok"),
+            None => format!("{asked} -> ?"),
+        }
+    }
+}
