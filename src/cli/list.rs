@@ -12,10 +12,11 @@ use super::find::Subject;
 use super::{Done, Exit, say};
 
 /// Faults by kind, as plans spell them.
-pub const FAULTS: [(&str, &str); 17] = [
+pub const FAULTS: [(&str, &str); 18] = [
     ("crash", "a peer loses power, and starts again later"),
     ("crash_all", "everybody loses power at once"),
     ("wipe", "a crash after which a frail peer's files are gone"),
+    ("revive", "whoever is down starts, and every cut between peers heals"),
     ("pause", "a peer stands still; its clocks go on"),
     ("partition", "the network between peers is cut: silently or by resets, one way or both"),
     ("hold", "links from one peer to another hold their frames"),
@@ -90,7 +91,7 @@ pub const NOTES: [(&str, &str); 36] = [
 ];
 
 /// Frames between peers, and writes, that moments can wait for.
-const TAGS: [(&str, &str); 19] = [
+const TAGS: [(&str, &str); 20] = [
     ("send/receive NOTIFICATION", "a vote"),
     ("send/receive FOLLOWERINFO", "a learner tells its accepted epoch"),
     ("send/receive LEADERINFO", "the new epoch"),
@@ -110,6 +111,7 @@ const TAGS: [(&str, &str); 19] = [
     ("write log|snapshot|epoch", "a write of this kind reaches the device's cache"),
     ("sync log|snap", "a sync of this device ends"),
     ("effect", "any durable effect: write, create, rename, remove, set length, sync"),
+    ("behind EFFECT", "one kind of durable effect, such as `rename currentEpoch`"),
 ];
 
 /// Prints a list.

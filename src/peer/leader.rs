@@ -234,7 +234,7 @@ impl Service {
     ) -> Result<Op, ErrorCode> {
         let Duty::Leading(leader) = &mut self.duty else { return request.op };
         let Request { session, cxid, .. } = request;
-        let Some(zxid) = leader.next.filter(|zxid| (self.rules.may_propose)(*zxid)) else {
+        let Some(zxid) = leader.next else {
             // The epoch is used up: a new one must follow; the client just loses its connection.
             self.ask(Ask::Abdicate("rollover"));
             let conn = self.voices.get(&session).copied();
@@ -244,7 +244,7 @@ impl Service {
             return request.op;
         };
         let refused = leader.judge(now, origin, &request, self.rules.moved).err();
-        leader.next = zxid.next();
+        leader.next = (self.rules.next_zxid)(zxid, self.knobs.last_counter);
         leader.prepared = zxid;
         let record = match refused {
             Some(code) => {

@@ -69,9 +69,10 @@ pub struct Rules {
     pub pong_counts: fn() -> bool,
     /// How syncs are answered (spec 5.6 D).
     pub sync_by: fn() -> SyncBy,
-    /// Whether this zxid may be given to a transaction: the last counter of an epoch may not
-    /// (ZOOKEEPER-1277, spec 6.10).
-    pub may_propose: fn(zxid: Zxid) -> bool,
+    /// The zxid of the next transaction behind this one, if its counter stays below `last`;
+    /// otherwise the epoch is used up, and its leader gives up rather than let the counter run
+    /// into the epoch (ZOOKEEPER-1277, spec 6.10).
+    pub next_zxid: fn(zxid: Zxid, last: u32) -> Option<Zxid>,
 }
 
 impl Rules {
@@ -90,7 +91,7 @@ impl Rules {
             moved: |owns| !owns,
             pong_counts: || true,
             sync_by: || SyncBy::Barrier,
-            may_propose: |zxid| zxid.counter() != u32::MAX,
+            next_zxid: |zxid, last| zxid.next().filter(|next| next.counter() < last),
         }
     }
 }

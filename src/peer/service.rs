@@ -42,18 +42,22 @@ pub(super) struct Knobs {
     pub min_session_ms: i32,
     pub max_session_ms: i32,
     pub outstanding_limit: usize,
+    /// The counter that no transaction gets: its epoch is used up.
+    pub last_counter: u32,
 }
 
 impl Knobs {
     fn new(spec: &Spec) -> Knobs {
         let tick_ms = spec.knob("tick_ms", 2000).max(1);
         let ms = |name, ticks| i32::try_from(spec.knob(name, tick_ms * ticks)).unwrap_or(i32::MAX);
+        let last_counter = u32::try_from(spec.knob("last_counter", 0)).unwrap_or(0);
         let min_session_ms = ms("min_session_ms", 2).max(1);
         Knobs {
             tick: Duration::from_ms(tick_ms),
             min_session_ms,
             max_session_ms: ms("max_session_ms", 20).max(min_session_ms),
             outstanding_limit: spec.knob("outstanding_limit", 1000).max(1) as usize,
+            last_counter: if last_counter == 0 { u32::MAX } else { last_counter },
         }
     }
 }

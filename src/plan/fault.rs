@@ -55,9 +55,43 @@ pub enum Pattern {
     Sync(String),
     /// Any durable effect of the peer: write, create, rename, remove, set length, sync.
     Effect,
+    /// This durable effect of the peer, by kind and what it was done to: `rename currentEpoch`.
+    Behind(String),
     /// The peer tells a note of this kind.
     Note(String),
 }
+
+/// Durable effects, by kind and by what they are done to: what [`Pattern::Behind`] can wait for.
+pub const EFFECTS: [&str; 28] = [
+    "create log",
+    "create snapshot",
+    "create acceptedEpoch",
+    "create currentEpoch",
+    "create replaced",
+    "write log_header",
+    "write record",
+    "write snapshot",
+    "write acceptedEpoch",
+    "write currentEpoch",
+    "write replaced",
+    "set_len log",
+    "fsync log",
+    "fsync snapshot",
+    "fsync acceptedEpoch",
+    "fsync currentEpoch",
+    "fsync replaced",
+    "rename snapshot",
+    "rename acceptedEpoch",
+    "rename currentEpoch",
+    "rename replaced",
+    "remove log",
+    "remove snapshot",
+    "remove initialize",
+    "remove unsynced",
+    "remove origin",
+    "fsync_dir log",
+    "fsync_dir snap",
+];
 
 /// Whom a fault strikes; resolved when it strikes, and recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +155,8 @@ pub enum Fault {
         /// For how long.
         down: u64,
     },
+    /// Whoever is down starts, and every cut between peers heals: power and network are back.
+    Revive {},
     /// A peer stands still; its clocks go on.
     Pause {
         /// Who.
@@ -254,6 +290,7 @@ impl Fault {
             Fault::Crash { .. } => "crash",
             Fault::CrashAll { .. } => "crash_all",
             Fault::Wipe { .. } => "wipe",
+            Fault::Revive {} => "revive",
             Fault::Pause { .. } => "pause",
             Fault::Partition { .. } => "partition",
             Fault::Hold { .. } => "hold",

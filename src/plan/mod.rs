@@ -14,7 +14,7 @@ pub mod seeds;
 pub mod workload;
 
 pub use draw::draw;
-pub use fault::{Fault, Pattern, Planned, Split, Target, When};
+pub use fault::{EFFECTS, Fault, Pattern, Planned, Split, Target, When};
 pub use input::{InputError, Problem};
 pub use noise::{ClockPlan, Delay, DiskNoise, NetNoise, WorkNoise};
 pub use scenario::Scenario;

@@ -50,7 +50,7 @@ fn check_fault(plan: &Plan, fault: &Fault) -> Result<(), String> {
         | Fault::ResetClients { peer }
         | Fault::WallStep { peer, .. }
         | Fault::FreezeClock { peer, .. } => exists(peer),
-        Fault::CrashAll { .. } => Ok(()),
+        Fault::CrashAll { .. } | Fault::Revive {} => Ok(()),
         Fault::Wipe { peer, .. } | Fault::Misdirect { peer } => frail(peer),
         Fault::Rot { peer, file } | Fault::LoseFile { peer, file, .. } => {
             frail(peer)?;

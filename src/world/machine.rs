@@ -90,6 +90,20 @@ pub(super) struct Machine {
 }
 
 impl Machine {
+    /// The last durable effect, in two words. What has no tag is told by its file:
+    /// `log.100000001` is a `log`.
+    pub(super) fn last_effect(&self) -> (&'static str, &str) {
+        let (effect, tag, file) = &self.last_effect;
+        let class = file.as_ref().and_then(|file| file.name.split('.').next());
+        (effect, if tag.is_empty() { class.unwrap_or_default() } else { tag })
+    }
+
+    /// Whether that was this one.
+    pub(super) fn last_did(&self, effect: &str) -> bool {
+        let (kind, what) = self.last_effect();
+        effect.split_once(' ') == Some((kind, what))
+    }
+
     /// A machine that is off.
     pub(super) fn new(id: PeerId, plan: &Plan, key: Key) -> Machine {
         let clock = plan.clocks.iter().find(|clock| clock.peer == id);

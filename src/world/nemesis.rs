@@ -93,7 +93,8 @@ impl Sighting {
                 | Pattern::Write(_)
                 | Pattern::Sync(_)
                 | Pattern::Note(_)
-                | Pattern::Effect,
+                | Pattern::Effect
+                | Pattern::Behind(_),
             ) => false,
         }
     }
@@ -137,7 +138,9 @@ impl World {
         let mut due = Vec::new();
         for at in 0..self.nemesis.armed.len() {
             let armed = &self.nemesis.armed[at];
-            let here = sighting.is(&armed.on) && armed.from <= self.now;
+            let behind = sighting == Sighting::Effect
+                && matches!(&armed.on, Pattern::Behind(it) if self.machines[peer].last_did(it));
+            let here = (behind || sighting.is(&armed.on)) && armed.from <= self.now;
             let context = (Some(peer), other);
             if here && armed.by.as_ref().is_none_or(|by| self.find(by, context) == Some(peer)) {
                 let armed = &mut self.nemesis.armed[at];
@@ -217,6 +220,11 @@ impl World {
                     let ms = (!down.is_empty()).then(|| down[peer % down.len()]);
                     self.crash(peer, ms);
                 }
+                None
+            }
+            Fault::Revive {} => {
+                self.report(fault, None, "whoever is down starts, and cuts heal".into());
+                self.revive();
                 None
             }
             Fault::Partition { split, one_way, clients, reset, ms } => {
@@ -327,6 +335,7 @@ impl World {
                 self.undo_in(ends(ms), Undo::Thaw { peer });
             }
             Fault::CrashAll { .. }
+            | Fault::Revive {}
             | Fault::Partition { .. }
             | Fault::Hold { .. }
             | Fault::Reset { .. }
@@ -345,6 +354,22 @@ impl World {
         if let Some(ms) = down {
             let what = What::Start { peer: peer as u8, life: self.machines[peer].life };
             self.queue.push(self.now + Duration::from_ms(ms), what);
+        }
+    }
+
+    /// Power and network are back for all peers. Whoever refused to start waits for an operator.
+    fn revive(&mut self) {
+        for heal in 0..self.nemesis.in_force.len() {
+            let cut = matches!(&self.nemesis.in_force[heal], Some(Undo::Open(barrier)) if !barrier.pairs.is_empty());
+            if cut {
+                self.heal(heal);
+            }
+        }
+        for peer in 0..self.machines.len() {
+            if !self.machines[peer].is_up() && !self.machines[peer].refused {
+                let what = What::Start { peer: peer as u8, life: self.machines[peer].life };
+                self.queue.push(self.now, what);
+            }
         }
     }
 

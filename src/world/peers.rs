@@ -179,10 +179,7 @@ impl World {
     pub(super) fn stop(&mut self, peer: usize, why: Stop) {
         let machine = &mut self.machines[peer];
         let id = machine.id;
-        let (effect, tag, file) = &machine.last_effect;
-        // What has no tag is told by its file: `log.100000001` is a `log`.
-        let class = file.as_ref().and_then(|file| file.name.split('.').next());
-        let what = if tag.is_empty() { class.unwrap_or_default() } else { tag };
+        let (effect, what) = machine.last_effect();
         *self.stats.crashes.entry((effect, what.to_string())).or_default() += 1;
         machine.forget();
         machine.crashes += 1;

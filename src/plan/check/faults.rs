@@ -1,7 +1,7 @@
 //! Checking faults: they name what exists, they end at calm, and only frail peers forget.
 
 use super::super::input::Problem;
-use super::super::{Fault, Pattern, Planned, Split, Target, When};
+use super::super::{EFFECTS, Fault, Pattern, Planned, Split, Target, When};
 use super::{Checked, MS_MAX, one_of, peer, within};
 use crate::base::PeerId;
 
@@ -106,6 +106,7 @@ impl Room<'_> {
                 let mut down = down.iter().enumerate();
                 down.try_for_each(|(n, ms)| within(&format!("{path}.down[{n}]"), *ms, 0..=MS_MAX))
             }
+            Fault::Revive {} => Ok(()),
             Fault::Wipe { peer, down } => {
                 within(&format!("{path}.down"), *down, 0..=MS_MAX)?;
                 self.frail(path, peer)
@@ -192,6 +193,9 @@ fn pattern(path: &str, pattern: &Pattern) -> Checked {
         Pattern::Effect => return Ok(()),
         Pattern::Sync(device) => {
             return one_of(&format!("{path}.sync"), "device", device, &DEVICES);
+        }
+        Pattern::Behind(effect) => {
+            return one_of(&format!("{path}.behind"), "durable effect", effect, &EFFECTS);
         }
         // Frames, writes and notes are named by protocols: which there are, a kit knows.
         Pattern::Send(kind) => ("send", kind),

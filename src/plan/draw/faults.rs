@@ -218,7 +218,14 @@ fn rot(setting: &Setting<'_>, frail: &mut Vec<PeerId>) -> Vec<Planned> {
         let when = When::At(from);
         let damage = match dice.below(5) {
             0 => {
-                faults.push(Planned { when, fault: Fault::Wipe { peer, down } });
+                faults.push(Planned { when, fault: Fault::Wipe { peer: peer.clone(), down } });
+                if dice.below(2) == 0 {
+                    // And once more, on its way back from nothing.
+                    let steps = ["remove unsynced", "create snapshot", "rename currentEpoch"];
+                    let when = moments::behind(*dice.pick(&steps), Some(peer.clone()), from);
+                    let down = Some(dice.scale(1, setting.tick * 4));
+                    faults.push(Planned { when, fault: Fault::Crash { peer, down } });
+                }
                 continue;
             }
             1 | 2 => Fault::Rot { peer: peer.clone(), file },

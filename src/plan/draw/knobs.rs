@@ -7,7 +7,7 @@ use crate::base::{Dice, Draw};
 use super::Setting;
 
 /// Every knob: name, default, smallest and largest sensible value, and what it is.
-pub const KNOBS: [(&str, u64, u64, u64, &str); 18] = [
+pub const KNOBS: [(&str, u64, u64, u64, &str); 19] = [
     ("tick_ms", 200, 10, 10_000, "the unit of all timeouts"),
     ("init_limit", 10, 2, 100, "ticks for a learner to connect and synchronise"),
     ("sync_limit", 5, 2, 100, "ticks of silence after which a leader or learner is given up"),
@@ -28,6 +28,13 @@ pub const KNOBS: [(&str, u64, u64, u64, &str); 18] = [
     ("prealloc", 4_096, 0, 67_108_864, "bytes by which a log file grows ahead of its records"),
     ("apply_batch", 8, 1, 1_000, "committed transactions applied per piece of work"),
     ("outstanding_limit", 1_000, 1, 100_000, "requests in a server before it stops reading"),
+    (
+        "last_counter",
+        0,
+        0,
+        0xFFFF_FFFF,
+        "the counter at which an epoch is used up and its leader abdicates; 4294967295 if 0",
+    ),
     ("election_poll_ms", 200, 1, 60_000, "silence after which a looking peer sends its vote again"),
     ("election_poll_max_ms", 2_000, 1, 60_000, "the longest such silence, after doubling"),
     ("finalize_wait_ms", 200, 0, 60_000, "wait for a better vote before an election ends"),
@@ -61,6 +68,11 @@ pub fn draw(dice: &mut Dice, wan: bool, knobs: &mut BTreeMap<String, u64>) {
     set("apply_batch", dice.between(1, 8));
     set("outstanding_limit", if dice.below(4) == 0 { dice.scale(1, 32) } else { 1_000 });
     set("dial_retry_ms", dice.scale(10, 200));
+    // Not below what a run of sessions that all expire at once needs.
+    let used_up = dice.scale(24, 400);
+    if dice.below(100) < 4 {
+        set("last_counter", used_up);
+    }
 }
 
 /// Knobs of elections: longer than the network is slow, or they would never end.

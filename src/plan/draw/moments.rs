@@ -53,10 +53,30 @@ const NOTES: [&str; 5] = ["proposed", "logged", "durable", "committed", "deliver
 const WRITES: [&str; 6] =
     ["record", "log_header", "snapshot", "acceptedEpoch", "currentEpoch", "replaced"];
 
+/// Durable effects of which a run has few.
+const RARE_EFFECTS: [&str; 16] = [
+    "create log",
+    "create snapshot",
+    "create acceptedEpoch",
+    "create currentEpoch",
+    "create replaced",
+    "fsync snapshot",
+    "fsync acceptedEpoch",
+    "fsync currentEpoch",
+    "fsync replaced",
+    "rename snapshot",
+    "rename acceptedEpoch",
+    "rename currentEpoch",
+    "rename replaced",
+    "remove log",
+    "remove snapshot",
+    "remove origin",
+];
+
 /// A moment from `from` ms on.
 pub fn any(dice: &mut Dice, from: u64) -> When {
     let name = |names: &[&str], dice: &mut Dice| (*dice.pick(names)).to_string();
-    let (on, many) = match dice.weighted(&[18, 12, 8, 14, 10, 14, 24]) {
+    let (on, many) = match dice.weighted(&[18, 12, 8, 8, 10, 14, 24, 30]) {
         0 => (Pattern::Send(name(&RARE_FRAMES, dice)), false),
         1 => (Pattern::Send(name(&FRAMES, dice)), true),
         2 => (Pattern::Receive(name(&RARE_FRAMES, dice)), false),
@@ -66,6 +86,7 @@ pub fn any(dice: &mut Dice, from: u64) -> When {
             (Pattern::Write(kind.to_string()), kind == "record")
         }
         5 => (Pattern::Note(name(&NOTES, dice)), true),
+        7 => (Pattern::Behind(name(&RARE_EFFECTS, dice)), false),
         _ => (Pattern::Note(name(&RARE_NOTES, dice)), false),
     };
     let on = if dice.below(12) == 0 {
@@ -91,6 +112,11 @@ pub fn note(kind: &str, by: Option<Target>, nth: u64, from: u64) -> When {
 pub fn sent(kind: &str, nth: u64, from: u64) -> When {
     let (on, nth) = (Pattern::Send(kind.to_string()), nth as u32);
     When::Moment { on, by: None, nth, from, after_us: 0 }
+}
+
+/// The moment right behind a durable effect.
+pub fn behind(effect: &str, by: Option<Target>, from: u64) -> When {
+    When::Moment { on: Pattern::Behind(effect.to_string()), by, nth: 1, from, after_us: 0 }
 }
 
 /// The moment of a write.

@@ -92,6 +92,10 @@ fn shorter_first(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Plann
 fn leaders_in_a_row(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
     let notes = ["leading", "epoch_proposed", "leader_syncing", "established", "proposed"];
     let mut faults = vec![crash_of(When::At(from), Target::Leader, blink(setting, dice))];
+    if dice.below(3) == 0 {
+        faults.extend(unheard(setting, dice, from + 1));
+        return faults;
+    }
     let mut from = from;
     for _ in 0..dice.between(1, 3) {
         from = (from + dice.scale(1, setting.tick)).min(setting.calm_at - 1);
@@ -99,6 +103,24 @@ fn leaders_in_a_row(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Pl
         let down = blink(setting, dice) + dice.below(2) * setting.tick * 4;
         faults.push(crash_of(when, Target::Same, down));
         from = (from + setting.election_ms()).min(setting.calm_at - 1);
+    }
+    faults
+}
+
+/// A founder falls behind its promise of the new epoch, before anybody hears of it, and again; the
+/// others found one without it, and it comes back having promised more than they have.
+fn unheard(setting: &Setting<'_>, dice: &mut Dice, mut from: u64) -> Vec<Planned> {
+    let mut faults = Vec::new();
+    let rounds = dice.between(2, 3);
+    for round in 1..=rounds {
+        from = from.min(setting.calm_at - 1);
+        let down = match round == rounds {
+            true => setting.election_ms() * 2 + dice.scale(1, setting.tick * 4),
+            false => dice.scale(1, setting.tick / 4 + 1),
+        };
+        let when = moments::behind("rename acceptedEpoch", None, from);
+        faults.push(crash_of(when, Target::Same, down));
+        from += dice.scale(1, setting.tick / 4 + 1);
     }
     faults
 }
@@ -120,7 +142,9 @@ fn lone_log(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
         _ => moments::note("proposed", None, dice.scale(1, 4), from),
     };
     let mut faults = vec![Planned { when, fault: isolate }];
-    if dice.below(3) == 0 {
+    if dice.below(2) == 0 {
+        faults.push(back(setting, dice, from));
+    } else if dice.below(3) == 0 {
         let gap = dice.scale(setting.tick / 4 + 1, alone);
         let down = setting.election_ms() * 3 + dice.scale(1, setting.tick * 8);
         faults.push(crash_of(When::Then(gap), Target::Same, down));
@@ -139,6 +163,9 @@ fn lone_log(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
 fn deposed(setting: &Setting<'_>, dice: &mut Dice, from: u64, dies: bool) -> Vec<Planned> {
     let from = from.min(setting.calm_at - 1);
     let away = setting.election_ms() + dice.scale(1, setting.tick * 4);
+    // Mostly it is back as soon as another leads: nothing of the new epoch is committed yet.
+    let soon = dice.below(4) > 0;
+    let away = if soon { away + setting.tick * 20 } else { away };
     // Long enough for a sync of the log.
     let gap = dice.scale(2, setting.tick / 2 + 4);
     let dies = dies && dice.below(4) > 0;
@@ -154,7 +181,17 @@ fn deposed(setting: &Setting<'_>, dice: &mut Dice, from: u64, dies: bool) -> Vec
     if dies {
         faults.push(crash_of(When::Then(gap), Target::Same, away));
     }
+    if soon {
+        faults.push(back(setting, dice, from + gap));
+    }
     faults
+}
+
+/// Everybody is back as soon as another leads.
+fn back(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Planned {
+    let note = *dice.pick(&["leading", "leader_syncing", "established"]);
+    let when = moments::note(note, None, 1, from.min(setting.calm_at - 1));
+    Planned { when, fault: Fault::Revive {} }
 }
 
 /// A follower misses a third of the run: it comes back to SNAP or a DIFF from disk, perhaps of a
