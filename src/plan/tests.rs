@@ -47,8 +47,8 @@ fn digests_of_plans_are_frozen() {
         let digests = (0..3).map(|seed| format!("{:08x}", draw(&scenario, seed).digest().short()));
         digests.collect::<Vec<_>>().join(" ")
     };
-    insta::assert_snapshot!(digests("default"), @"da967a12 2d7a0851 6d260f06");
-    insta::assert_snapshot!(digests("epoch-race"), @"ba96a3bb 9e45dfe3 d5eb0476");
+    insta::assert_snapshot!(digests("default"), @"5f19b90c 5f8c399e 97726831");
+    insta::assert_snapshot!(digests("epoch-race"), @"ba96a3bb 8b3b9af1 d5eb0476");
 }
 
 /// What a plan has, as words to be counted.
@@ -138,6 +138,7 @@ fn the_swarm_is_as_varied_as_it_claims() {
         ("moment", 30, 90),
         ("crash", 30, 80),
         ("crash_all", 3, 40),
+        ("revive", 5, 60),
         ("pause", 5, 40),
         ("hold", 5, 50),
         ("reset", 5, 50),

@@ -360,8 +360,9 @@ impl World {
     /// Power and network are back for all peers. Whoever refused to start waits for an operator.
     fn revive(&mut self) {
         for heal in 0..self.nemesis.in_force.len() {
-            let cut = matches!(&self.nemesis.in_force[heal], Some(Undo::Open(barrier)) if !barrier.pairs.is_empty());
-            if cut {
+            if let Some(Undo::Open(barrier)) = &self.nemesis.in_force[heal]
+                && !barrier.pairs.is_empty()
+            {
                 self.heal(heal);
             }
         }
