@@ -222,7 +222,7 @@ fn rot(setting: &Setting<'_>, frail: &mut Vec<PeerId>) -> Vec<Planned> {
                 if dice.below(2) == 0 {
                     // And once more, on its way back from nothing.
                     let steps = ["remove unsynced", "create snapshot", "rename currentEpoch"];
-                    let when = moments::behind(*dice.pick(&steps), Some(peer.clone()), from);
+                    let when = moments::behind(dice.pick::<&str>(&steps), Some(peer.clone()), from);
                     let down = Some(dice.scale(1, setting.tick * 4));
                     faults.push(Planned { when, fault: Fault::Crash { peer, down } });
                 }
