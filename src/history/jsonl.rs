@@ -16,6 +16,10 @@
 //! `data`, `stat`, `names`, `parts` that the answer has; `stat` has ZooKeeper's field names. A
 //! failed part of a multi is `{"error":code}`; code 0 for those before the failing one.
 
+mod read;
+
+pub use read::import;
+
 use std::fmt::{self, Write};
 
 use serde_json::{Map, Value, json};

@@ -3,7 +3,9 @@
 //! The world tells [`Seen`] values in order; a verdict folds over them, a trace writes them down,
 //! a [`History`] keeps what clients did.
 
+pub mod binary;
 pub mod coverage;
+pub mod foreign;
 pub mod jsonl;
 mod record;
 pub mod trace;

@@ -113,6 +113,11 @@ impl History {
         History::default()
     }
 
+    /// Of these calls, by invocation, and these events, by time.
+    pub fn of(operations: Vec<Operation>, events: Vec<Event>) -> History {
+        History { operations, events, ..History::default() }
+    }
+
     /// Takes one thing seen. What clients cannot see is left out.
     pub fn observe(&mut self, at: At, seen: &Seen) {
         match seen {

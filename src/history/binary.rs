@@ -1,0 +1,38 @@
+//! A history in a few dozen bytes per call, for those of millions of calls.
+//!
+//! ```text
+//! file   := "ZOOHIST" 0x01 block* end
+//! block  := kind:u8 length:u32 payload digest:u64     little-endian; kind 1: calls, 2: events
+//! end    := the block of kind 0, whose payload holds the numbers of calls and of events
+//! ```
+//!
+//! Payloads are variable-length integers; times are differences, and a path or name is spelt out
+//! once per file and then named by its number. The digest covers the kind, the length and the
+//! payload. What is damaged, cut off, or followed by more is refused, with the byte.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use read::import;
+pub use write::export;
+
+/// How a file begins: its kind and version.
+pub const MAGIC: &[u8] = b"ZOOHIST\x01";
+
+/// Kinds of blocks.
+const END: u8 = 0;
+const CALLS: u8 = 1;
+const EVENTS: u8 = 2;
+
+/// No block is longer, so that a damaged length asks for no memory.
+const LENGTH_MAX: usize = 1 << 24;
+
+/// What a block's digest covers.
+fn digest(kind: u8, payload: &[u8]) -> u64 {
+    let mut digest = crate::base::Digest::EMPTY;
+    digest.word(u64::from(kind));
+    digest.bytes(payload);
+    digest.0
+}

@@ -1,0 +1,310 @@
+//! A history into bytes.
+
+use std::io::{self, Write};
+
+use crate::history::foreign::Words;
+use crate::history::record::{Event, Happening, History, Operation, Outcome};
+use crate::history::{At, CallId};
+use crate::jute::proto::Stat;
+use crate::znode::op::{ErrorCode, Op, Reply};
+
+use super::{CALLS, END, EVENTS, MAGIC, digest};
+
+/// A block is written when it is about so long.
+const BLOCK: usize = 1 << 16;
+
+/// Writes a history down.
+///
+/// # Errors
+/// Those of `out`.
+pub fn export(history: &History, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(MAGIC)?;
+    let mut writer = Writer {
+        out,
+        payload: Vec::new(),
+        words: Words::new(),
+        known: 0,
+        last: At::default(),
+        id: CallId(0),
+    };
+    for operation in &history.operations {
+        writer.call(operation);
+        writer.flush(CALLS, BLOCK)?;
+    }
+    writer.flush(CALLS, 1)?;
+    writer.last = At::default();
+    for event in &history.events {
+        writer.event(event);
+        writer.flush(EVENTS, BLOCK)?;
+    }
+    writer.flush(EVENTS, 1)?;
+    writer.number(history.operations.len() as u64);
+    writer.number(history.events.len() as u64);
+    writer.flush(END, 1)
+}
+
+struct Writer<'a> {
+    out: &'a mut dyn Write,
+    payload: Vec<u8>,
+    words: Words,
+    /// Words that were spelt out.
+    known: u32,
+    /// The latest time written, from which the next is counted.
+    last: At,
+    id: CallId,
+}
+
+impl Writer<'_> {
+    /// Ends the block if it has at least so many bytes.
+    fn flush(&mut self, kind: u8, least: usize) -> io::Result<()> {
+        if self.payload.len() < least {
+            return Ok(());
+        }
+        let length = u32::try_from(self.payload.len()).expect("one call fits into four gigabytes");
+        self.out.write_all(&[kind])?;
+        self.out.write_all(&length.to_le_bytes())?;
+        self.out.write_all(&self.payload)?;
+        self.out.write_all(&digest(kind, &self.payload).to_le_bytes())?;
+        self.payload.clear();
+        Ok(())
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.payload.push(byte);
+    }
+
+    fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.byte(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.byte(number as u8);
+    }
+
+    /// A number that may be negative, small ones in few bytes.
+    fn signed(&mut self, number: i64) {
+        self.number((number << 1 ^ number >> 63) as u64);
+    }
+
+    fn flag(&mut self, flag: bool) {
+        self.byte(u8::from(flag));
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.payload.extend_from_slice(bytes);
+    }
+
+    fn maybe(&mut self, bytes: Option<&[u8]>) {
+        self.flag(bytes.is_some());
+        bytes.into_iter().for_each(|bytes| self.bytes(bytes));
+    }
+
+    /// A word's number plus one, or 0 and its letters if it is new.
+    fn word(&mut self, text: &str) {
+        let word = self.words.of(text);
+        if word.0 < self.known {
+            return self.number(u64::from(word.0) + 1);
+        }
+        self.known += 1;
+        self.number(0);
+        self.bytes(text.as_bytes());
+    }
+
+    fn all(&mut self, words: &[String]) {
+        self.number(words.len() as u64);
+        words.iter().for_each(|word| self.word(word));
+    }
+
+    fn maybe_word(&mut self, word: Option<&str>) {
+        self.flag(word.is_some());
+        word.into_iter().for_each(|word| self.word(word));
+    }
+
+    /// A time, by what lies between it and another; the difference wraps.
+    fn at(&mut self, at: At, since: At) {
+        self.signed(at.step.wrapping_sub(since.step) as i64);
+        self.signed(at.time.0.wrapping_sub(since.time.0) as i64);
+    }
+
+    fn call(&mut self, call: &Operation) {
+        self.signed(i64::from(call.id.0) - i64::from(self.id.0));
+        self.id = call.id;
+        self.number(u64::from(call.client.0));
+        self.signed(call.session.0);
+        self.number(call.conn.0);
+        self.byte(call.server.0);
+        self.signed(i64::from(call.xid));
+        self.at(call.invoked, self.last);
+        self.last = call.invoked;
+        self.flag(call.returned.is_some());
+        if let Some(returned) = call.returned {
+            self.at(returned, call.invoked);
+        }
+        self.flag(call.zxid.is_some());
+        call.zxid.into_iter().for_each(|zxid| self.number(zxid.0));
+        self.op(&call.op);
+        match &call.outcome {
+            Outcome::Ok(reply) => {
+                self.byte(0);
+                self.reply(reply);
+            }
+            Outcome::Failed(code) => {
+                self.byte(1);
+                self.signed(i64::from(code.wire()));
+            }
+            Outcome::Lost => self.byte(2),
+            Outcome::Open => self.byte(3),
+        }
+    }
+
+    fn op(&mut self, op: &Op) {
+        match op {
+            Op::Create { path, data, acl, mode, stat } => {
+                self.byte(0);
+                self.word(path);
+                self.maybe(data.as_deref());
+                self.number(acl.len() as u64);
+                for one in acl {
+                    self.signed(i64::from(one.perms));
+                    self.maybe_word(one.id.scheme.as_deref());
+                    self.maybe_word(one.id.id.as_deref());
+                }
+                self.signed(i64::from(mode.flags()));
+                self.flag(*stat);
+            }
+            Op::Delete { path, version } => self.versioned(1, path, *version),
+            Op::Check { path, version } => self.versioned(2, path, *version),
+            Op::SetData { path, data, version } => {
+                self.versioned(3, path, *version);
+                self.maybe(data.as_deref());
+            }
+            Op::Exists { path, watch } => self.read(4, path, *watch),
+            Op::GetData { path, watch } => self.read(5, path, *watch),
+            Op::GetChildren { path, watch, stat } => {
+                self.read(6, path, *watch);
+                self.flag(*stat);
+            }
+            Op::Sync { path } => {
+                self.byte(7);
+                self.word(path);
+            }
+            Op::Multi(parts) => self.parts(8, parts),
+            Op::MultiRead(parts) => self.parts(9, parts),
+            Op::SetWatches { relative, data, exist, child } => {
+                self.byte(10);
+                self.signed(*relative);
+                [data, exist, child].into_iter().for_each(|paths| self.all(paths));
+            }
+            Op::Ping => self.byte(11),
+            Op::CreateSession { timeout } => {
+                self.byte(12);
+                self.signed(i64::from(*timeout));
+            }
+            Op::CloseSession => self.byte(13),
+        }
+    }
+
+    fn versioned(&mut self, kind: u8, path: &str, version: i32) {
+        self.byte(kind);
+        self.word(path);
+        self.signed(i64::from(version));
+    }
+
+    fn read(&mut self, kind: u8, path: &str, watch: bool) {
+        self.byte(kind);
+        self.word(path);
+        self.flag(watch);
+    }
+
+    fn parts(&mut self, kind: u8, parts: &[Op]) {
+        self.byte(kind);
+        self.number(parts.len() as u64);
+        parts.iter().for_each(|part| self.op(part));
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Done => self.byte(0),
+            Reply::Created { path, stat } => {
+                self.byte(1);
+                self.word(path);
+                self.maybe_stat(stat.as_ref());
+            }
+            Reply::Stat(stat) => {
+                self.byte(2);
+                self.stat(stat);
+            }
+            Reply::Data { data, stat } => {
+                self.byte(3);
+                self.maybe(data.as_deref());
+                self.stat(stat);
+            }
+            Reply::Children { names, stat } => {
+                self.byte(4);
+                self.all(names);
+                self.maybe_stat(stat.as_ref());
+            }
+            Reply::Synced { path } => {
+                self.byte(5);
+                self.word(path);
+            }
+            Reply::Multi(parts) => {
+                self.byte(6);
+                self.number(parts.len() as u64);
+                for part in parts {
+                    match part {
+                        Ok(reply) => self.reply(reply),
+                        Err(code) => {
+                            self.byte(7);
+                            self.signed(i64::from(code.map_or(0, ErrorCode::wire)));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn maybe_stat(&mut self, stat: Option<&Stat>) {
+        self.flag(stat.is_some());
+        stat.into_iter().for_each(|stat| self.stat(stat));
+    }
+
+    fn stat(&mut self, stat: &Stat) {
+        let wide = [stat.czxid, stat.mzxid, stat.ctime, stat.mtime, stat.ephemeral_owner];
+        wide.into_iter().for_each(|number| self.signed(number));
+        self.signed(stat.pzxid);
+        let narrow = [stat.version, stat.cversion, stat.aversion, stat.data_length];
+        narrow.into_iter().for_each(|number| self.signed(i64::from(number)));
+        self.signed(i64::from(stat.num_children));
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.at(event.at, self.last);
+        self.last = event.at;
+        self.number(u64::from(event.client.0));
+        self.signed(event.session.0);
+        match &event.what {
+            Happening::Connected { conn, server, fresh, timeout_ms } => {
+                self.byte(0);
+                self.number(conn.0);
+                self.byte(server.0);
+                self.flag(*fresh);
+                self.number(*timeout_ms);
+            }
+            Happening::Disconnected { conn } => {
+                self.byte(1);
+                self.number(conn.0);
+            }
+            Happening::Expired => self.byte(2),
+            Happening::Watch { conn, kind, path, zxid } => {
+                self.byte(3);
+                self.number(conn.0);
+                self.signed(i64::from(*kind));
+                self.word(path);
+                self.flag(zxid.is_some());
+                zxid.iter().for_each(|zxid| self.number(zxid.0));
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Invocations and completions become calls.
+//!
+//! A completion belongs to the open invocation of its process. An `:info` leaves the call open for
+//! ever; one without an invocation is a note. What was never completed is as unknown.
+
+use std::collections::BTreeMap;
+
+use super::source::{Place, Refusal};
+use super::value::{Value, Words};
+use super::{Call, Calls, End, Event, Foreign, Format, Keys, Kind};
+
+/// Errors that say that a condition did not hold, and nothing else went wrong.
+const REFUSALS: &[&str] = &[
+    "not-found",
+    "key-not-found",
+    "did-not-succeed",
+    "did-not-match",
+    "precondition-failed",
+    "cas-failed",
+    "empty",
+    "held",
+    "not-held",
+    "already-held",
+];
+
+/// Pairs events as they come.
+pub(crate) struct Pairing {
+    calls: Calls,
+    keys: Keys,
+    notes: u64,
+    /// Per process, its open call.
+    open: BTreeMap<u32, usize>,
+    /// Events so far.
+    at: u32,
+}
+
+impl Pairing {
+    pub fn new() -> Pairing {
+        let (calls, keys, open) = (Calls::default(), Keys::default(), BTreeMap::new());
+        Pairing { calls, keys, notes: 0, open, at: 0 }
+    }
+
+    /// Takes the next event.
+    pub fn take(&mut self, event: Event, words: &Words) -> Result<(), Refusal> {
+        let Some(process) = event.process else {
+            self.notes += 1;
+            return Ok(());
+        };
+        let line = line_number(event.place)?;
+        self.at = self.at.checked_add(1).ok_or_else(|| too_long(event.place))?;
+        match (event.kind, self.open.remove(&process)) {
+            (Kind::Invoke, None) => {
+                let key = event.key.as_ref().map_or(0, |key| self.keys.of(key));
+                self.open.insert(process, self.calls.len());
+                self.calls.push(Call {
+                    process,
+                    f: event.f,
+                    key,
+                    end: End::Unknown,
+                    invoked: self.at,
+                    returned: u32::MAX,
+                    line,
+                    end_line: 0,
+                    asked: event.value,
+                    got: Value::Nil,
+                });
+                Ok(())
+            }
+            (Kind::Invoke, Some(open)) => {
+                let since = self.calls.get_mut(open).line;
+                let what =
+                    format!("process {process} calls again: its call of line {since} is open");
+                let hint = "a process has one call at a time: is a completion missing?";
+                Err(Refusal::at(event.place, what, hint))
+            }
+            (Kind::Info, None) => {
+                self.notes += 1;
+                Ok(())
+            }
+            (Kind::Ok | Kind::Fail, None) => {
+                let what = format!("process {process} ends a call that it has not made");
+                Err(Refusal::at(event.place, what, "is an invocation missing before?"))
+            }
+            (Kind::Ok | Kind::Fail | Kind::Info, Some(open)) => self.end(open, event, line, words),
+        }
+    }
+
+    fn end(&mut self, open: usize, event: Event, line: u32, words: &Words) -> Result<(), Refusal> {
+        let key = event.key.as_ref().map(|key| self.keys.of(key));
+        let call = self.calls.get_mut(open);
+        if call.f != event.f || key.is_some_and(|key| key != call.key) {
+            let asked = words.text(call.f);
+            let (since, ended) = (call.line, words.text(event.f));
+            let what = format!("this `{ended}` ends the `{asked}` of line {since}");
+            let hint = "a completion repeats what was called, and on which key";
+            return Err(Refusal::at(event.place, what, hint));
+        }
+        call.end_line = line;
+        match event.kind {
+            Kind::Info | Kind::Invoke => return Ok(()),
+            Kind::Ok => call.end = End::Ok,
+            Kind::Fail => call.end = failure(&event, words),
+        }
+        call.returned = self.at;
+        call.got = event.value;
+        Ok(())
+    }
+
+    /// All calls, if there is one.
+    pub fn finish(self, format: Format, words: Words, end: Place) -> Result<Foreign, Refusal> {
+        let Pairing { calls, keys, notes, .. } = self;
+        if calls.is_empty() {
+            let hint = "a history without calls proves nothing: is this the right file?";
+            return Err(Refusal::at(end, "no client called anything here", hint));
+        }
+        Ok(Foreign { format, calls, words, keys, notes })
+    }
+}
+
+/// What a `:fail` says.
+fn failure(event: &Event, words: &Words) -> End {
+    let excuse = match (&event.error, &event.value) {
+        (Value::Nil, Value::Keyword(word)) => Some(*word),
+        (Value::Nil, _) => None,
+        (Value::List(all), _) => all.first().and_then(Value::as_word),
+        (error, _) => error.as_word(),
+    };
+    match (excuse, &event.error) {
+        (None, Value::Nil) => End::Refused,
+        (Some(word), _) if REFUSALS.contains(&words.text(word)) => End::Refused,
+        _ => End::Failed,
+    }
+}
+
+pub(crate) fn line_number(place: Place) -> Result<u32, Refusal> {
+    u32::try_from(place.line).map_err(|_| too_long(place))
+}
+
+fn too_long(place: Place) -> Refusal {
+    Refusal::at(place, "this history has more than 2^32 events", "cut it into parts")
+}

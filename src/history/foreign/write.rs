@@ -1,0 +1,244 @@
+//! Histories as other tools read them: what is written here is read back as the same calls.
+//!
+//! Whatever has no known end is closed by `:info` after everything else, so that a reader that
+//! wants an end for each call finds one.
+
+use std::io::{self, Write};
+
+use super::detect::Format;
+use super::value::{Value, Words, quote};
+use super::{Call, End, Foreign, Kind};
+
+/// A call's beginning or end, in the order of time.
+struct Point<'a> {
+    call: &'a Call,
+    kind: Kind,
+}
+
+/// Writes a history in one of the formats of other tools; in our own, nothing.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(foreign: &Foreign, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Edn | Format::Auto => events(foreign, edn, out),
+        Format::Json => events(foreign, json, out),
+        Format::Lines => events(foreign, columns, out),
+        Format::Porcupine => operations(foreign, out),
+        Format::Znodes | Format::Binary => Ok(()),
+    }
+}
+
+/// Appends an event to a line: its number among all, what it is, and its value as EDN.
+type Line = fn(&Foreign, &Point<'_>, usize, &mut String);
+
+fn events(foreign: &Foreign, line: Line, out: &mut dyn Write) -> io::Result<()> {
+    let mut text = String::new();
+    for (index, point) in points(foreign).iter().enumerate() {
+        text.clear();
+        line(foreign, point, index, &mut text);
+        text.push('\n');
+        out.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn points(foreign: &Foreign) -> Vec<Point<'_>> {
+    let mut points = Vec::with_capacity(foreign.calls.len() * 2);
+    for call in foreign.calls.iter() {
+        points.push((call.invoked, Point { call, kind: Kind::Invoke }));
+        let kind = match call.end {
+            End::Ok => Kind::Ok,
+            End::Refused | End::Failed => Kind::Fail,
+            End::Unknown => Kind::Info,
+        };
+        points.push((call.returned, Point { call, kind }));
+    }
+    // Stable: those that never ended stay in the order of their calls.
+    points.sort_by_key(|(at, _)| *at);
+    points.into_iter().map(|(_, point)| point).collect()
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Invoke => "invoke",
+            Kind::Ok => "ok",
+            Kind::Fail => "fail",
+            Kind::Info => "info",
+        }
+    }
+}
+
+/// The operations of key-value lines, which have a field for the key.
+fn is_kv(words: &Words, call: &Call) -> bool {
+    call.key != 0 && ["get", "put"].contains(&words.text(call.f))
+        || words.text(call.f) == "append" && matches!(call.asked, Value::Text(_))
+}
+
+/// The operations of transactions.
+fn is_micro(words: &Words, call: &Call) -> bool {
+    call.key != 0 && ["r", "w", "append"].contains(&words.text(call.f)) && !is_kv(words, call)
+}
+
+/// The value of an event with its key, if the key goes into the value.
+fn value(foreign: &Foreign, point: &Point<'_>) -> Value {
+    let call = point.call;
+    let value = match (point.kind, &call.got) {
+        (Kind::Ok, Value::Nil) if !is_read(foreign, call) => &call.asked,
+        (Kind::Ok, got) => got,
+        (Kind::Invoke | Kind::Fail | Kind::Info, _) => &call.asked,
+    };
+    let key = || foreign.keys.get(call.key).clone();
+    if is_micro(&foreign.words, call) {
+        let f = Value::Keyword(call.f);
+        return Value::list(vec![Value::list(vec![f, key(), value.clone()])]);
+    }
+    if call.key != 0 && !is_kv(&foreign.words, call) {
+        return Value::list(vec![key(), value.clone()]);
+    }
+    value.clone()
+}
+
+/// Whether an empty answer is an answer.
+fn is_read(foreign: &Foreign, call: &Call) -> bool {
+    ["read", "r", "get", "dequeue"].contains(&foreign.words.text(call.f))
+}
+
+fn edn(foreign: &Foreign, point: &Point<'_>, index: usize, line: &mut String) {
+    let (call, words) = (point.call, &foreign.words);
+    let kind = point.kind.name();
+    let f = if is_micro(words, call) { "txn" } else { words.text(call.f) };
+    if is_kv(words, call) {
+        line.push_str(&format!("{{:process {}, :type :{kind}, :f :{f}, :key ", call.process));
+        words.put(foreign.keys.get(call.key), line);
+        line.push_str(", :value ");
+        words.put(&value(foreign, point), line);
+        line.push('}');
+        return;
+    }
+    line.push_str(&format!("{{:type :{kind}, :f :{f}, :value "));
+    words.put(&value(foreign, point), line);
+    line.push_str(&format!(", :process {}, :time {index}000, :index {index}", call.process));
+    if let Some(error) = error(point) {
+        line.push_str(&format!(", :error :{error}"));
+    }
+    line.push('}');
+}
+
+/// What an event says went wrong.
+fn error(point: &Point<'_>) -> Option<&'static str> {
+    match (point.kind, point.call.end) {
+        (Kind::Fail, End::Failed) | (Kind::Info, _) => Some("timed-out"),
+        (Kind::Invoke | Kind::Ok | Kind::Fail, _) => None,
+    }
+}
+
+fn columns(foreign: &Foreign, point: &Point<'_>, _: usize, line: &mut String) {
+    let (call, words) = (point.call, &foreign.words);
+    let f = if is_micro(words, call) { "txn" } else { words.text(call.f) };
+    let kind = point.kind.name();
+    line.push_str(&format!("INFO  jepsen.util - {}\t:{kind}\t:{f}\t", call.process));
+    if let Some(error) = error(point) {
+        // As etcd's logs do: what went wrong takes the value's place.
+        line.push_str(&format!(":{error}"));
+        return;
+    }
+    let value = value(foreign, point);
+    match is_kv(words, call) {
+        true => words.put(&Value::list(vec![foreign.keys.get(call.key).clone(), value]), line),
+        false => words.put(&value, line),
+    }
+}
+
+fn json(foreign: &Foreign, point: &Point<'_>, index: usize, line: &mut String) {
+    let (call, words) = (point.call, &foreign.words);
+    let f = if is_micro(words, call) { "txn" } else { words.text(call.f) };
+    line.push_str(&format!("{{\"type\":\"{}\",\"f\":\"{f}\",\"value\":", point.kind.name()));
+    put_json(words, &value(foreign, point), line);
+    if is_kv(words, call) {
+        line.push_str(",\"key\":");
+        put_json(words, foreign.keys.get(call.key), line);
+    }
+    line.push_str(&format!(",\"process\":{},\"time\":{index}000,\"index\":{index}", call.process));
+    if let Some(error) = error(point) {
+        line.push_str(&format!(",\"error\":\"{error}\""));
+    }
+    line.push('}');
+}
+
+fn operations(foreign: &Foreign, out: &mut dyn Write) -> io::Result<()> {
+    let last = foreign.calls.iter().map(|call| call.invoked.max(call.returned.wrapping_add(1)));
+    let end = last.max().unwrap_or_default().saturating_add(1);
+    let mut text = String::new();
+    for (index, call) in foreign.calls.iter().enumerate() {
+        text.clear();
+        text.push_str(if index == 0 { "[" } else { ",\n " });
+        operation(foreign, call, end, &mut text);
+        out.write_all(text.as_bytes())?;
+    }
+    out.write_all(b"]\n")
+}
+
+fn operation(foreign: &Foreign, call: &Call, end: u32, line: &mut String) {
+    let words = &foreign.words;
+    line.push_str(&format!("{{\"ClientId\":{},\"Input\":{{\"Op\":", call.process));
+    quote(words.text(call.f), line);
+    if call.key != 0 {
+        line.push_str(",\"Key\":");
+        put_json(words, foreign.keys.get(call.key), line);
+    }
+    match call.asked.as_pair() {
+        Some((old, new)) if words.text(call.f) == "cas" => {
+            line.push_str(",\"Arg1\":");
+            put_json(words, old, line);
+            line.push_str(",\"Arg2\":");
+            put_json(words, new, line);
+        }
+        _ => {
+            line.push_str(",\"Value\":");
+            put_json(words, &call.asked, line);
+        }
+    }
+    let returned = if call.returned == u32::MAX { end } else { call.returned };
+    line.push_str(&format!("}},\"Call\":{},\"Output\":{{", call.invoked));
+    match call.end {
+        End::Unknown => line.push_str("\"Unknown\":true"),
+        End::Refused | End::Failed => line.push_str("\"Ok\":false"),
+        End::Ok => {
+            line.push_str("\"Ok\":true,\"Value\":");
+            put_json(words, &call.got, line);
+        }
+    }
+    line.push_str(&format!("}},\"Return\":{returned}}}"));
+}
+
+/// A value as JSON: words become strings, sets lists.
+fn put_json(words: &Words, value: &Value, out: &mut String) {
+    match value {
+        Value::Nil => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Int(value) => out.push_str(&value.to_string()),
+        Value::Number(word) | Value::Text(word) | Value::Keyword(word) | Value::Symbol(word) => {
+            quote(words.text(*word), out);
+        }
+        Value::List(values) | Value::Set(values) => {
+            out.push('[');
+            for (index, value) in values.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { "," });
+                put_json(words, value, out);
+            }
+            out.push(']');
+        }
+        Value::Map(pairs) => {
+            out.push('{');
+            for (index, (key, value)) in pairs.iter().enumerate() {
+                out.push_str(if index == 0 { "" } else { "," });
+                quote(&words.show(key), out);
+                out.push(':');
+                put_json(words, value, out);
+            }
+            out.push('}');
+        }
+    }
+}
