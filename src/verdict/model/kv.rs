@@ -86,7 +86,8 @@ impl PartialEq for State {
 }
 
 impl State {
-    fn get(&self, key: &str) -> &str {
+    /// What is under a name.
+    pub fn get(&self, key: &str) -> &str {
         let cell = self.cells.iter().find(|(name, ..)| name == key);
         cell.map_or("", |(.., text)| text.text.as_str())
     }

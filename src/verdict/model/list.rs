@@ -54,7 +54,8 @@ pub struct State {
 }
 
 impl State {
-    fn get(&self, list: i64) -> &[i64] {
+    /// What is in a list.
+    pub fn get(&self, list: i64) -> &[i64] {
         self.lists.get(&list).map_or(&[], Vec::as_slice)
     }
 

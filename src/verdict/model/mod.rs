@@ -115,7 +115,9 @@ pub enum Access {
     Read(Option<u64>),
     /// It wrote this value, whatever was there.
     Write(u64),
-    /// Neither.
+    /// Nothing at all, and nobody saw an outcome.
+    Nothing,
+    /// None of these.
     Other,
 }
 

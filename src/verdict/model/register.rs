@@ -90,6 +90,7 @@ impl Model for Register {
 
     fn access(&self, op: &Op, answer: Option<&Answer>) -> Access {
         match (*op, answer) {
+            (Op::Read, None) => Access::Nothing,
             (Op::Read, Some(Answer::Is(value))) if *value == self.start => Access::Read(None),
             (Op::Read, Some(Answer::Is(Some(value)))) => Access::Read(Some(*value as u64)),
             (Op::Write(value), _) if value == self.start => Access::Other,

@@ -3,6 +3,8 @@
 //! Operations are taken out of the line of calls and returns as they are placed. What may come next
 //! is every call before the first return that is left. One state is changed and changed back.
 
+use std::collections::BTreeMap;
+
 use super::super::model::{History, Model, mix};
 use super::part::{ANSWERED, Part};
 use super::table::Table;
@@ -50,7 +52,9 @@ pub struct Depth<M: Model> {
     frames: Vec<Frame<M::Undo>>,
     choices: Vec<u32>,
     seen: Table,
-    exact: Vec<Vec<(Vec<bool>, M::State)>>,
+    /// With `exact`: what was tried, by hash.
+    exact: BTreeMap<u128, Vec<Place<M>>>,
+    exact_bytes: usize,
     /// Where the choices of the present configuration begin; `None` if they are not gathered.
     at: Option<(u32, u32)>,
     best_left: usize,
@@ -59,6 +63,9 @@ pub struct Depth<M: Model> {
     /// Steps tried.
     pub nodes: u64,
 }
+
+/// What is placed, and the state.
+type Place<M> = (Vec<bool>, <M as Model>::State);
 
 /// No choice was made.
 const FORCED: u32 = u32::MAX;
@@ -78,7 +85,8 @@ impl<M: Model> Depth<M> {
             frames: Vec::new(),
             choices: Vec::new(),
             seen: Table::default(),
-            exact: Vec::new(),
+            exact: BTreeMap::new(),
+            exact_bytes: 0,
             at: None,
             best_left: 0,
             best: Vec::new(),
@@ -109,6 +117,7 @@ impl<M: Model> Depth<M> {
         self.choices.clear();
         self.seen.clear();
         self.exact.clear();
+        self.exact_bytes = 0;
         self.at = None;
         self.best_left = part.answered + 1;
         self.best.clear();
@@ -143,9 +152,9 @@ impl<M: Model> Depth<M> {
         ops: &History<M>,
         part: &Part,
         options: &Options,
-        budget: u64,
+        (nodes, bytes): (u64, u64),
     ) -> End {
-        let until = self.nodes.saturating_add(budget);
+        let until = self.nodes.saturating_add(nodes);
         loop {
             let (from, mut next) = match self.at {
                 Some(at) => at,
@@ -173,7 +182,7 @@ impl<M: Model> Depth<M> {
             }
             if moved {
                 self.at = None;
-                if self.bytes() as u64 > options.bytes {
+                if self.bytes() as u64 > bytes {
                     return End::Out(Limit::Bytes);
                 }
                 continue;
@@ -190,7 +199,9 @@ impl<M: Model> Depth<M> {
 
     /// Bytes held, about.
     pub fn bytes(&self) -> usize {
-        self.seen.bytes()
+        let plan = (self.next.len() + self.prev.len() + self.choices.capacity()) * 4;
+        let frames = self.frames.capacity() * size_of::<Frame<M::Undo>>();
+        self.seen.bytes() + self.exact_bytes + plan + frames
     }
 
     /// Places every pure operation that may come now and is right.
@@ -226,7 +237,7 @@ impl<M: Model> Depth<M> {
                 break;
             }
             if !part.pure[op as usize] && self.in_turn(part, op) {
-                self.choices.push(op);
+                self.push_choice(part, op, from);
             }
             event = self.next[event as usize];
         }
@@ -242,6 +253,21 @@ impl<M: Model> Depth<M> {
             }
         }
         from as u32
+    }
+
+    /// Of equal operations only the one that must return first is a choice.
+    #[inline]
+    fn push_choice(&mut self, part: &Part, op: u32, from: usize) {
+        if let Some(class) = part.equal.get(op as usize) {
+            let is_rival = |other: &&mut u32| part.equal[**other as usize] == *class;
+            if let Some(rival) = self.choices[from..].iter_mut().find(is_rival) {
+                if part.places[op as usize][1] < part.places[*rival as usize][1] {
+                    *rival = op;
+                }
+                return;
+            }
+        }
+        self.choices.push(op);
     }
 
     /// Whether the order within its process lets it come now.
@@ -270,18 +296,41 @@ impl<M: Model> Depth<M> {
         self.nodes += 1;
         let timed = &ops[part.ids[op as usize] as usize];
         let lost = timed.answer.is_none();
-        let was = if lost && options.symmetry { Some(model.hash(&self.state)) } else { None };
+        let watched = lost && options.symmetry;
+        let was = if watched { Some(model.hash(&self.state)) } else { None };
+        let copy = (watched && options.exact).then(|| self.state.clone());
         let Some(undo) = model.step(&mut self.state, &timed.op, timed.answer.as_ref()) else {
             return false;
         };
         let hash = model.hash(&self.state);
         let set = self.set ^ mix(7, u64::from(op));
-        if was == Some(hash) || !self.seen.insert(set ^ hash) {
+        let idle = was == Some(hash) && copy.is_none_or(|copy| copy == self.state);
+        let known = !idle
+            && if options.exact {
+                self.is_known(model, op, set ^ hash)
+            } else {
+                !self.seen.insert(set ^ hash)
+            };
+        if idle || known {
             model.back(&mut self.state, &timed.op, undo);
             return false;
         }
         self.place(part, op, undo, (from, next));
         true
+    }
+
+    /// Whether the present state with what is placed and this operation was there before.
+    #[cold]
+    fn is_known(&mut self, model: &M, op: u32, hash: u128) -> bool {
+        let mut placed = self.placed.clone();
+        placed[op as usize] = true;
+        let same = self.exact.entry(hash).or_default();
+        if same.iter().any(|(other, state)| *other == placed && *state == self.state) {
+            return true;
+        }
+        self.exact_bytes += placed.len() + model.weight(&self.state) + 96;
+        same.push((placed, self.state.clone()));
+        false
     }
 
     /// An operation is placed: an answered one leaves the line.

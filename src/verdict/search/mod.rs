@@ -13,14 +13,21 @@
 //!   has to happen;
 //! - what was tried is remembered as a 128-bit hash of the set of operations placed and the state.
 
+mod antichain;
+mod breadth;
 mod depth;
+pub mod differential;
+mod hunt;
 mod part;
+mod samples;
+mod states;
 mod table;
+mod zones;
 
 use super::model::{History, Model};
 
-use depth::{Depth, End};
-use part::Part;
+use depth::Depth;
+use hunt::{Hunt, Spent, Turn};
 
 /// What may be used, and how far a search goes. All reductions only save time: no verdict depends
 /// on them.
@@ -54,6 +61,10 @@ pub struct Options {
     pub inference: bool,
     /// Try what the model hints at first ([`Model::hint`]).
     pub hints: bool,
+    /// Steps of a search's first turn, of which each is twice as long as the one before; 0 for what
+    /// suits the history. All parts and both searches take turns, so that one which is easily seen
+    /// to have no order is not kept waiting by a hard one.
+    pub turn: u64,
 }
 
 impl Default for Options {
@@ -72,6 +83,7 @@ impl Default for Options {
             zones: true,
             inference: true,
             hints: true,
+            turn: 0,
         }
     }
 }
@@ -119,6 +131,9 @@ pub enum Limit {
     Nodes,
     /// [`Options::bytes`].
     Bytes,
+    /// What the search breadth first can tell apart, which alone was allowed: 128 operations open at
+    /// once, 128 lost ones, and no order within processes.
+    Width,
 }
 
 impl Found {
@@ -160,36 +175,97 @@ impl<'m, M: Model> Checker<'m, M> {
     /// Looks for an order of this history.
     pub fn check(&mut self, ops: &History<M>) -> Found {
         let mut orders: Vec<Vec<u32>> = Vec::new();
-        for ids in part::split(self.model, ops, self.options.parts) {
-            let part = Part::new(self.model, ops, ids, &self.options);
-            let mut depth = match self.spare.take() {
-                Some(mut depth) => {
-                    depth.reset(self.model, &part);
-                    depth
-                }
-                None => Box::new(Depth::new(self.model, &part)),
-            };
-            let end = depth.run(self.model, ops, &part, &self.options, self.options.nodes);
-            match end {
-                End::Legal => orders.push(depth.order(&part)),
-                End::Illegal => {
-                    let global = |ids: &[u32]| ids.iter().map(|id| *id as usize).collect();
-                    return Found::Illegal(Stuck {
-                        part: global(&part.ids),
-                        placed: depth.best(&part),
-                        next: depth.best_next(&part),
-                    });
-                }
-                End::Out(limit) => {
-                    return Found::Unknown(Reached {
-                        placed: depth.best_placed(&part),
-                        of: part.answered,
-                        nodes: depth.nodes,
-                        limit,
-                    });
+        let mut hunts = Vec::new();
+        let mut spent = Spent::default();
+        // What is ordered in each part need not be in order within its process.
+        let apart = self.options.parts && !self.options.in_order;
+        for ids in part::split(self.model, ops, apart) {
+            if self.options.zones && !self.options.in_order {
+                match zones::decide(self.model, ops, &ids) {
+                    zones::Zones::Legal(order) => {
+                        orders.push(order);
+                        continue;
+                    }
+                    zones::Zones::Illegal(few) => return self.stuck_in(ops, few),
+                    zones::Zones::Unfit => {}
                 }
             }
-            self.spare = Some(depth);
+            let mut hunt = Hunt::new(self.model, ops, ids, &self.options, self.spare.take());
+            match hunt.turn(self.model, ops, &self.options, 0, &mut spent) {
+                Turn::Legal(order) => {
+                    orders.push(order);
+                    self.spare = hunt.depth;
+                }
+                Turn::Illegal(stuck) => {
+                    self.spare = hunt.depth;
+                    return Found::Illegal(stuck);
+                }
+                Turn::Open => hunts.push(hunt),
+            }
+        }
+        self.rounds(ops, orders, hunts, spent)
+    }
+
+    /// What zones found to have no order, as a search sees it.
+    fn stuck_in(&self, ops: &History<M>, few: Vec<u32>) -> Found {
+        let options = Options { zones: false, ..Options::default() };
+        let mut hunt = Hunt::new(self.model, ops, few, &options, None);
+        let mut spent = Spent::default();
+        for round in 0..u32::MAX {
+            match hunt.turn(self.model, ops, &options, round, &mut spent) {
+                Turn::Illegal(stuck) => return Found::Illegal(stuck),
+                Turn::Open => {}
+                Turn::Legal(_) => break,
+            }
+        }
+        unreachable!("zones and search contradict each other")
+    }
+
+    /// Turns for what is left, each twice as long as the one before, until all is decided, one part
+    /// has no order, or a budget runs out.
+    fn rounds(
+        &mut self,
+        ops: &History<M>,
+        mut orders: Vec<Vec<u32>>,
+        mut hunts: Vec<Hunt<M>>,
+        mut spent: Spent,
+    ) -> Found {
+        let mut round = 1;
+        while !hunts.is_empty() {
+            let mut moved = false;
+            let mut illegal = None;
+            hunts.retain_mut(|hunt| {
+                if illegal.is_some() || hunt.gave_up() {
+                    return true;
+                }
+                let turn = hunt.turn(self.model, ops, &self.options, round, &mut spent);
+                moved |= !hunt.gave_up();
+                match turn {
+                    Turn::Legal(order) => {
+                        orders.push(order);
+                        spent.bytes -= hunt.bytes();
+                        moved = true;
+                        false
+                    }
+                    Turn::Illegal(stuck) => {
+                        illegal = Some(stuck);
+                        true
+                    }
+                    Turn::Open => true,
+                }
+            });
+            if let Some(stuck) = illegal {
+                return Found::Illegal(stuck);
+            }
+            if !moved || spent.nodes >= self.options.nodes {
+                return Found::Unknown(Reached {
+                    placed: hunts.iter().map(Hunt::explained).sum(),
+                    of: hunts.iter().map(|hunt| hunt.part.answered).sum(),
+                    nodes: spent.nodes,
+                    limit: hunts.iter().find_map(|hunt| hunt.limit).unwrap_or(Limit::Nodes),
+                });
+            }
+            round += 1;
         }
         Found::Legal(merge(ops, &orders))
     }

@@ -25,6 +25,9 @@ pub struct Part {
     pub lost: Vec<Vec<(u32, u32)>>,
     /// The class of each lost operation; [`ANSWERED`] for the others.
     pub class: Vec<u32>,
+    /// Answered operations that are not pure, overlap and are equal have equal numbers here: of
+    /// these only the one that must return first is tried. Empty if there are none.
+    pub equal: Vec<u32>,
     /// With `in_order`: what must be placed before each, and what it must not come after.
     pub before: Vec<Before>,
     /// How many processes there are, with `in_order`.
@@ -65,11 +68,15 @@ impl Part {
             pure: vec![false; n],
             lost: Vec::new(),
             class: vec![ANSWERED; n],
+            equal: Vec::new(),
             before: Vec::new(),
             processes: 0,
             ranks: Vec::new(),
         };
         part.line_up(model, ops, options);
+        if options.symmetry && !options.in_order {
+            part.find_equals::<M>(ops);
+        }
         if options.in_order {
             part.keep_in_order(model, ops);
         }
@@ -135,6 +142,36 @@ impl Part {
         }
         self.lost[class].push(lost);
         self.class[at] = class as u32;
+    }
+
+    /// Two equal operations that are open at once change places in any order without a trace.
+    fn find_equals<M: Model>(&mut self, ops: &History<M>) {
+        let of = |at: u32| &ops[self.ids[at as usize] as usize];
+        let mut open: Vec<u32> = Vec::new();
+        let mut equal: Vec<u32> = (0..self.ids.len() as u32).collect();
+        let mut some = false;
+        for event in &self.events {
+            let (at, is_return) = (event / 2, event % 2 == 1);
+            if self.pure[at as usize] {
+                continue;
+            }
+            if is_return {
+                open.retain(|other| *other != at);
+                continue;
+            }
+            let same = |other: &&u32| {
+                let (a, b) = (of(**other), of(at));
+                a.op == b.op && a.answer == b.answer
+            };
+            if let Some(other) = open.iter().find(same) {
+                equal[at as usize] = equal[*other as usize];
+                some = true;
+            }
+            open.push(at);
+        }
+        if some {
+            self.equal = equal;
+        }
     }
 
     fn keep_in_order<M: Model>(&mut self, model: &M, ops: &History<M>) {

@@ -47,3 +47,22 @@ fn a_budget_is_not_a_verdict() {
     assert!(matches!(check(&Register::default(), &ops, &short), Found::Unknown(_)));
     assert!(found(&ops).is_legal());
 }
+
+/// A few thousand of the histories that `zoosim bench check --differential` draws.
+#[test]
+fn the_search_agrees_with_the_definition() {
+    use crate::verdict::model::{Fifo, Kv, Lists, Mutex, Queue, Set};
+    use differential::{Compared, Sample, compare};
+    fn agrees<M: Sample>(model: &M) {
+        let Compared { histories, illegal, disagreements } = compare(model, 7, 0..2_000);
+        assert!(disagreements.is_empty(), "{}", disagreements[0]);
+        assert!(illegal * 20 > histories && illegal * 2 < histories, "{illegal} are illegal");
+    }
+    agrees(&Register::default());
+    agrees(&Mutex);
+    agrees(&Set);
+    agrees(&Queue);
+    agrees(&Fifo);
+    agrees(&Kv::default());
+    agrees(&Lists::default());
+}

@@ -1,0 +1,231 @@
+//! The definition of linearizability, and random small histories to hold the search against it.
+//!
+//! [`linearizable`] is the definition: some order of all answered operations, and of any of the lost
+//! ones, in which none comes after one that was called after its return, and every answer is right.
+//! It tries all of them. [`compare`] draws a history, asks the definition, then the search with
+//! everything on and with a random half of its reductions, and checks the orders that come with the
+//! verdicts too. `zoosim bench check --differential N` does it N times for each model.
+
+use crate::base::{Draw, Key, Ratio};
+
+use super::super::model::{History, Model, Timed};
+use super::{Checker, Found, Limit, Options};
+
+/// A model of which histories can be drawn. Few values make histories that are hard to tell.
+pub trait Sample: Model {
+    /// A random operation.
+    fn draw(&self, dice: &mut impl Draw) -> Self::Op;
+
+    /// An answer that is right in this state.
+    fn right(&self, state: &Self::State, op: &Self::Op, dice: &mut impl Draw) -> Self::Answer;
+
+    /// An answer to this operation that may be wrong.
+    fn wrong(&self, op: &Self::Op, right: Self::Answer, dice: &mut impl Draw) -> Self::Answer;
+}
+
+/// Whether this history is linearizable, by trying every order.
+pub fn linearizable<M: Model>(model: &M, ops: &History<M>, in_order: bool) -> bool {
+    let mut order = Vec::new();
+    extend(model, ops, in_order, &mut order, &mut model.start())
+}
+
+fn extend<M: Model>(
+    model: &M,
+    ops: &History<M>,
+    in_order: bool,
+    order: &mut Vec<usize>,
+    state: &mut M::State,
+) -> bool {
+    if (0..ops.len()).all(|at| ops[at].answer.is_none() || order.contains(&at)) {
+        return true;
+    }
+    for at in 0..ops.len() {
+        if order.contains(&at) || !may_follow(model, ops, in_order, order, at) {
+            continue;
+        }
+        let Some(undo) = model.step(state, &ops[at].op, ops[at].answer.as_ref()) else {
+            continue;
+        };
+        order.push(at);
+        let found = extend(model, ops, in_order, order, state);
+        order.pop();
+        model.back(state, &ops[at].op, undo);
+        if found {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether time and, if asked for, the order within its process let this operation follow these.
+fn may_follow<M: Model>(
+    model: &M,
+    ops: &History<M>,
+    in_order: bool,
+    order: &[usize],
+    at: usize,
+) -> bool {
+    let waits = |other: &usize| ops[*other].answer.is_some() && !order.contains(other);
+    let late = |other: &usize| waits(other) && ops[*other].ret < ops[at].call;
+    let first = |other: &usize| {
+        let (a, b) = (&ops[*other], &ops[at]);
+        a.process == b.process && (a.call, *other) < (b.call, at)
+    };
+    if (0..ops.len()).any(|other| late(&other) || in_order && waits(&other) && first(&other)) {
+        return false;
+    }
+    // A lost operation takes effect before the later effective ones of its process, or never.
+    let effective = |other: &usize| {
+        let answer = ops[*other].answer.as_ref();
+        answer.is_none_or(|answer| !model.is_pure(&ops[*other].op, answer))
+    };
+    let overtaken = |other: &usize| {
+        let (a, b) = (&ops[at], &ops[*other]);
+        a.process == b.process && (a.call, at) < (b.call, *other) && effective(other)
+    };
+    !(in_order && ops[at].answer.is_none() && order.iter().any(overtaken))
+}
+
+/// Whether this is an order of some operations, respecting time, in which every answer is right.
+pub fn is_order<M: Model>(model: &M, ops: &History<M>, in_order: bool, order: &[usize]) -> bool {
+    let mut state = model.start();
+    (0..order.len()).all(|n| {
+        let at = order[n];
+        let timed = &ops[at];
+        let fits = may_follow(model, ops, in_order, &order[..n], at);
+        fits && model.step(&mut state, &timed.op, timed.answer.as_ref()).is_some()
+    })
+}
+
+/// A random history: most answers are right by some order within the intervals.
+pub fn draw<M: Sample>(model: &M, dice: &mut impl Draw) -> Vec<Timed<M::Op, M::Answer>> {
+    let many = dice.between(1, 7) as usize;
+    let span = dice.between(2, 16);
+    let mut points = Vec::new();
+    for at in 0..many {
+        let call = dice.below(span);
+        let ret = call + dice.below(span / 2 + 1);
+        let point = dice.between(call, ret);
+        let lost = dice.chance(Ratio { num: 1, den: 6 });
+        let process = dice.below(3);
+        points.push((
+            point,
+            at,
+            Timed { process, call, ret, op: model.draw(dice), answer: None },
+            lost,
+        ));
+    }
+    points.sort_by_key(|(point, at, ..)| (*point, *at));
+    let mut state = model.start();
+    let spoil = Ratio { num: dice.below(4), den: 6 };
+    for (_, _, timed, lost) in &mut points {
+        if *lost && dice.chance(Ratio { num: 1, den: 2 }) {
+            continue;
+        }
+        let right = model.right(&state, &timed.op, dice);
+        let answer = if *lost { None } else { Some(right) };
+        // What took effect did so with the right answer, even if another is told.
+        let stepped = model.step(&mut state, &timed.op, answer.as_ref());
+        assert!(stepped.is_some(), "{:?} was said to be right", timed.op);
+        timed.answer = answer;
+        if dice.chance(spoil) {
+            timed.answer = timed.answer.take().map(|right| model.wrong(&timed.op, right, dice));
+        }
+    }
+    points.sort_by_key(|(_, at, ..)| *at);
+    points.into_iter().map(|(_, _, timed, _)| timed).collect()
+}
+
+/// What a number of comparisons came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Histories drawn.
+    pub histories: u64,
+    /// Of these, not linearizable by the definition.
+    pub illegal: u64,
+    /// Where the search says something else, or gives an order that is none: what and where.
+    pub disagreements: Vec<String>,
+}
+
+/// Compares the search with the definition on the histories of these numbers.
+pub fn compare<M: Sample>(model: &M, seed: u64, numbers: std::ops::Range<u64>) -> Compared {
+    let mut all = Compared::default();
+    let mut usual = Checker::new(model, Options::default());
+    for number in numbers {
+        let mut dice = Key(seed).with(number).stream();
+        let ops = draw(model, &mut dice);
+        let expected = linearizable(model, &ops, false);
+        all.histories += 1;
+        all.illegal += u64::from(!expected);
+        let mut wrong = disagreement(model, &ops, &Options::default(), expected, usual.check(&ops));
+        for _ in 0..2 {
+            let options = some_of(&mut dice);
+            let expected =
+                if options.in_order { linearizable(model, &ops, true) } else { expected };
+            let found = Checker::new(model, options.clone()).check(&ops);
+            wrong = wrong.or_else(|| disagreement(model, &ops, &options, expected, found));
+        }
+        if let Some(wrong) = wrong {
+            all.disagreements.push(format!("history {number} of seed {seed}: {wrong}"));
+        }
+    }
+    all
+}
+
+/// A random half of all reductions.
+fn some_of(dice: &mut impl Draw) -> Options {
+    let mut flip = || dice.below(2) == 0;
+    let (depth, breadth) = (flip(), flip());
+    Options {
+        in_order: flip() && flip(),
+        exact: flip(),
+        parts: flip(),
+        pure: flip(),
+        symmetry: flip(),
+        dominance: flip(),
+        depth: depth || !breadth,
+        breadth,
+        zones: flip(),
+        inference: flip(),
+        hints: flip(),
+        turn: 1 + dice.below(8),
+        ..Options::default()
+    }
+}
+
+/// What is wrong with this verdict.
+fn disagreement<M: Model>(
+    model: &M,
+    ops: &History<M>,
+    options: &Options,
+    expected: bool,
+    found: Found,
+) -> Option<String> {
+    let placed = |order: &[usize]| {
+        let answered = |at: &usize| ops[*at].answer.is_some() && !order.contains(at);
+        !(0..ops.len()).any(|at| answered(&at))
+    };
+    let fine = match &found {
+        Found::Legal(order) => {
+            expected && placed(order) && is_order(model, ops, options.in_order, order)
+        }
+        Found::Illegal(stuck) => !expected && stuck_is_true(model, ops, options, stuck),
+        Found::Unknown(reached) => reached.limit == Limit::Width && !options.depth,
+    };
+    let say = || format!("linearizable: {expected}, but {found:?} with {options:?} of {ops:?}");
+    (!fine).then(say)
+}
+
+/// Whether an order that leads nowhere is an order at least, and leads nowhere by these candidates.
+fn stuck_is_true<M: Model>(
+    model: &M,
+    ops: &History<M>,
+    options: &Options,
+    stuck: &super::Stuck,
+) -> bool {
+    let of_part: Vec<_> = stuck.part.iter().map(|at| ops[*at].clone()).collect();
+    let position = |at: &usize| stuck.part.iter().position(|other| other == at);
+    let order: Option<Vec<usize>> = stuck.placed.iter().map(position).collect();
+    order.is_some_and(|order| is_order(model, &of_part, options.in_order, &order))
+        && !linearizable(model, &of_part, options.in_order)
+}
