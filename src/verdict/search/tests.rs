@@ -43,7 +43,7 @@ fn a_process_may_ask_for_its_own_order() {
 fn a_budget_is_not_a_verdict() {
     let write = |value| Timed::new(1, 0, 9, Op::Write(Some(value)), Answer::Done);
     let ops = [write(1), write(2), Timed::new(2, 10, 11, Op::Read, Answer::Is(Some(1)))];
-    let short = Options { nodes: 1, ..Options::default() };
+    let short = Options { nodes: 1, zones: false, ..Options::default() };
     assert!(matches!(check(&Register::default(), &ops, &short), Found::Unknown(_)));
     assert!(found(&ops).is_legal());
 }
