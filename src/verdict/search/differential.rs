@@ -223,9 +223,16 @@ fn stuck_is_true<M: Model>(
     options: &Options,
     stuck: &super::Stuck,
 ) -> bool {
+    // Zones look at few operations of a part, so that the order is one of these alone.
+    let among = |all: &[usize]| {
+        let order: Option<Vec<usize>> =
+            stuck.placed.iter().map(|at| all.iter().position(|other| other == at)).collect();
+        let ops: Vec<_> = all.iter().map(|at| ops[*at].clone()).collect();
+        order.is_some_and(|order| is_order(model, &ops, options.in_order, &order))
+    };
+    let mut near: Vec<usize> = stuck.placed.iter().chain(&stuck.next).copied().collect();
+    near.sort_unstable();
     let of_part: Vec<_> = stuck.part.iter().map(|at| ops[*at].clone()).collect();
-    let position = |at: &usize| stuck.part.iter().position(|other| other == at);
-    let order: Option<Vec<usize>> = stuck.placed.iter().map(position).collect();
-    order.is_some_and(|order| is_order(model, &of_part, options.in_order, &order))
+    (among(&stuck.part) || options.zones && among(&near))
         && !linearizable(model, &of_part, options.in_order)
 }

@@ -17,6 +17,7 @@ mod antichain;
 mod breadth;
 mod depth;
 pub mod differential;
+mod explain;
 mod hunt;
 mod part;
 mod samples;
@@ -28,6 +29,8 @@ use super::model::{History, Model};
 
 use depth::Depth;
 use hunt::{Hunt, Spent, Turn};
+
+pub use explain::{Explanation, explain};
 
 /// What may be used, and how far a search goes. All reductions only save time: no verdict depends
 /// on them.
@@ -186,7 +189,9 @@ impl<'m, M: Model> Checker<'m, M> {
                         orders.push(order);
                         continue;
                     }
-                    zones::Zones::Illegal(few) => return self.stuck_in(ops, few),
+                    zones::Zones::Illegal(few) => {
+                        return self.stuck_in(ops, few, &ids);
+                    }
                     zones::Zones::Unfit => {}
                 }
             }
@@ -207,13 +212,14 @@ impl<'m, M: Model> Checker<'m, M> {
     }
 
     /// What zones found to have no order, as a search sees it.
-    fn stuck_in(&self, ops: &History<M>, few: Vec<u32>) -> Found {
+    fn stuck_in(&self, ops: &History<M>, few: Vec<u32>, part: &[u32]) -> Found {
+        let part = part.iter().map(|id| *id as usize).collect();
         let options = Options { zones: false, ..Options::default() };
         let mut hunt = Hunt::new(self.model, ops, few, &options, None);
         let mut spent = Spent::default();
         for round in 0..u32::MAX {
             match hunt.turn(self.model, ops, &options, round, &mut spent) {
-                Turn::Illegal(stuck) => return Found::Illegal(stuck),
+                Turn::Illegal(stuck) => return Found::Illegal(Stuck { part, ..stuck }),
                 Turn::Open => {}
                 Turn::Legal(_) => break,
             }

@@ -66,3 +66,60 @@ fn the_search_agrees_with_the_definition() {
     agrees(&Kv::default());
     agrees(&Lists::default());
 }
+
+/// A stale read among others: who cannot be placed, why, and which answers contradict each other.
+#[test]
+fn an_explanation_names_what_contradicts() {
+    let write = |call, ret, value| Timed::new(1, call, ret, Op::Write(Some(value)), Answer::Done);
+    let read = |call, ret, value| Timed::new(2, call, ret, Op::Read, Answer::Is(value));
+    let ops = [
+        write(0, 1, 1),
+        read(2, 3, Some(1)),
+        write(4, 5, 2),
+        write(6, 20, 3),
+        read(7, 8, Some(1)),
+        read(9, 30, Some(3)),
+    ];
+    for zones in [true, false] {
+        let options = Options { zones, ..Options::default() };
+        let Found::Illegal(stuck) = check(&Register::default(), &ops, &options) else {
+            panic!("a stale read was not found");
+        };
+        let why = explain(&Register::default(), &ops, &stuck, &options);
+        assert_eq!((why.cannot, why.core.as_slice(), why.minimal), (4, &[1, 2, 4][..], true));
+        assert_eq!(why.prefix, [0, 1, 2]);
+        assert_eq!(why.refused[0], (4, "it read 1, but 2 is there".to_string()));
+    }
+}
+
+/// Whatever is explained is true: the prefix is an order, and the core alone is impossible.
+#[test]
+fn explanations_are_true() {
+    use crate::base::Key;
+    let (model, options) = (Register::default(), Options::default());
+    let mut explained = 0;
+    for number in 0..3_000 {
+        let ops = differential::draw(&model, &mut Key(5).with(number).stream());
+        let Found::Illegal(stuck) = check(&model, &ops, &options) else { continue };
+        let why = explain(&model, &ops, &stuck, &options);
+        let believing = |core: &[usize]| {
+            let mut some = ops.clone();
+            let mut at = 0;
+            some.retain_mut(|timed| {
+                at += 1;
+                let later = ops[why.cannot].ret < timed.call;
+                let answer = timed.answer.take_if(|_| !core.contains(&(at - 1)));
+                !answer.is_some_and(|answer| model.is_pure(&timed.op, &answer)) && !later
+            });
+            differential::linearizable(&model, &some, false)
+        };
+        assert!(!believing(&why.core), "{why:?} of {ops:?}");
+        for left_out in &why.core {
+            let fewer: Vec<usize> = why.core.iter().copied().filter(|at| at != left_out).collect();
+            assert!(!why.minimal || believing(&fewer), "{why:?} of {ops:?}");
+        }
+        assert!(why.refused.iter().any(|(at, _)| *at == why.cannot), "{why:?} of {ops:?}");
+        explained += 1;
+    }
+    assert!(explained > 300, "only {explained} were illegal");
+}
