@@ -213,9 +213,30 @@ pub enum Listed {
 /// `bench`.
 #[derive(ClapArgs, Debug)]
 pub struct BenchArgs {
+    /// What to measure; the simulation if absent
+    #[command(subcommand)]
+    pub verb: Option<BenchVerb>,
     /// As JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
+}
+
+/// The verbs of `bench`.
+#[derive(Subcommand, Debug)]
+pub enum BenchVerb {
+    /// The checker of histories: what it costs, or whether it agrees with the definition
+    Check(BenchCheckArgs),
+}
+
+/// `bench check`.
+#[derive(ClapArgs, Debug)]
+pub struct BenchCheckArgs {
+    /// Instead compare the checker with trying every order, on so many small histories per model
+    #[arg(long, value_name = "N")]
+    pub differential: Option<u64>,
+    /// Where the small histories are drawn from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// Simulated time as people write it: `12.5s`, `12500ms`, or milliseconds without a unit.

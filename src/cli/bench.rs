@@ -6,6 +6,7 @@
 //! is always on. An event is one thing taken from the queue that one party handled; what came up
 //! stale costs time and is not counted.
 
+mod check;
 mod echo;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::kit::Kit;
 use crate::plan::{Plan, draw};
 use crate::run::{Ran, Run};
 
-use super::args::BenchArgs;
+use super::args::{BenchArgs, BenchVerb};
 use super::find::Subject;
 use super::{Done, Exit, say};
 
@@ -58,6 +59,9 @@ fn quiet(voters: u8, calls: u64, calm_at: u64) -> String {
 
 /// Measures.
 pub fn bench(kit: &Kit, args: &BenchArgs) -> Done {
+    if let Some(BenchVerb::Check(check)) = &args.verb {
+        return check::check(check, args.json);
+    }
     let mut rows = Vec::new();
     rows.extend(swarm(kit)?);
     let busy = plan_of("bench-busy", &quiet(3, 2_000, 20_000))?;
