@@ -62,7 +62,7 @@ pub enum Pattern {
 }
 
 /// Durable effects, by kind and by what they are done to: what [`Pattern::Behind`] can wait for.
-pub const EFFECTS: [&str; 28] = [
+pub const EFFECTS: [&str; 31] = [
     "create log",
     "create snapshot",
     "create acceptedEpoch",
@@ -86,6 +86,9 @@ pub const EFFECTS: [&str; 28] = [
     "rename replaced",
     "remove log",
     "remove snapshot",
+    "remove acceptedEpoch",
+    "remove currentEpoch",
+    "remove replaced",
     "remove initialize",
     "remove unsynced",
     "remove origin",
