@@ -11,6 +11,18 @@ pub const BUG: Bug = Bug {
     name: "ack_before_fsync",
     citation: "generic; the control of every campaign",
     mechanism: "a follower acks a PROPOSAL before its log is synced; right: sync, then ack",
+    published: "no number: it must be found within seconds",
+    shows: &[
+        "Durability",
+        "LeaderCompleteness",
+        "Linearizability",
+        "TotalOrder",
+        "Agreement",
+        "PrefixConsistency",
+        "CommittedLogDurability",
+        "SyncedRead",
+        "SessionOrder",
+    ],
     scenario: "ack-before-fsync",
     plant: |rules| rules.rewrites.push((BUG.name, ack_early)),
 };

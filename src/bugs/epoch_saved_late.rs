@@ -16,11 +16,24 @@ pub const BUG: Bug = Bug {
     mechanism: "a follower writes currentEpoch on UPTODATE, after its ack of NEWLEADER, and a \
                 leader writes its acceptedEpoch after proposing it; right: acceptedEpoch durable \
                 before LEADERINFO leaves, currentEpoch before the ack",
+    published: "found in the review of Zab 1.0",
+    shows: &[
+        "Durability",
+        "EpochMonotone",
+        "EpochsOrdered",
+        "LeaderCompleteness",
+        "Leadership",
+        "Agreement",
+        "TotalOrder",
+        "PrefixConsistency",
+        "CommittedLogDurability",
+        "Linearizability",
+    ],
     scenario: "epoch-saved-late",
     plant: |rules| {
         rules.zab.planted = Some(BUG.name);
-        rules.zab.newleader = |_mode| &[Step::Save, Step::Log, Step::Apply, Step::Ack];
-        rules.zab.uptodate = |_mode| &[Step::Epoch];
+        rules.zab.newleader = |_mode, _txns| &[Step::Save, Step::Log, Step::Apply, Step::Ack];
+        rules.zab.uptodate = |_mode, _left| &[Step::Epoch];
         rules.zab.promise_first = |role| role != Role::Leading;
     },
 };

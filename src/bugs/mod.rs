@@ -6,7 +6,19 @@
 //! "never exercised" differs from "missed".
 
 mod ack_before_fsync;
+mod ack_newleader_before_fsync;
+mod commit_after_newleader_panics;
+mod decide_when_all_replied;
+mod diff_without_trunc;
+mod epoch_before_history;
 mod epoch_saved_late;
+mod keep_db_vote_by_memory;
+mod log_diff_after_uptodate;
+mod log_task_survives_shutdown;
+mod no_accepted_epoch;
+mod proposal_ack_overtakes;
+mod serve_before_sync_commit;
+mod vote_order_not_total;
 
 use crate::kit::Rules;
 use crate::process::Effects;
@@ -23,6 +35,10 @@ pub struct Bug {
     pub citation: &'static str,
     /// What goes wrong, and what is right.
     pub mechanism: &'static str,
+    /// How fast others have found it, or how it was met.
+    pub published: &'static str,
+    /// The properties of the protocol or of the service that it violates, the usual first.
+    pub shows: &'static [&'static str],
     /// The scenario that reaches it quickly.
     pub scenario: &'static str,
     /// Swaps the rules.
@@ -37,4 +53,19 @@ impl Bug {
 }
 
 /// All of them, in the order of the catalogue.
-pub const ALL: &[Bug] = &[ack_before_fsync::BUG, epoch_saved_late::BUG];
+pub const ALL: &[Bug] = &[
+    ack_before_fsync::BUG,
+    epoch_before_history::BUG,
+    ack_newleader_before_fsync::BUG,
+    log_task_survives_shutdown::BUG,
+    proposal_ack_overtakes::BUG,
+    serve_before_sync_commit::BUG,
+    commit_after_newleader_panics::BUG,
+    log_diff_after_uptodate::BUG,
+    keep_db_vote_by_memory::BUG,
+    vote_order_not_total::BUG,
+    no_accepted_epoch::BUG,
+    diff_without_trunc::BUG,
+    decide_when_all_replied::BUG,
+    epoch_saved_late::BUG,
+];

@@ -246,6 +246,18 @@ pub fn embedded() -> &'static [(&'static str, &'static str)] {
         "standalone",
         "torn-log-tail",
         "negative/ack-before-fsync",
+        "negative/epoch-before-history",
+        "negative/ack-newleader-before-fsync",
+        "negative/log-task-survives-shutdown",
+        "negative/proposal-ack-overtakes",
+        "negative/serve-before-sync-commit",
+        "negative/commit-after-newleader-panics",
+        "negative/log-diff-after-uptodate",
+        "negative/keep-db-vote-by-memory",
+        "negative/vote-order-not-total",
+        "negative/no-accepted-epoch",
+        "negative/diff-without-trunc",
+        "negative/decide-when-all-replied",
         "negative/epoch-saved-late",
     ]
 }

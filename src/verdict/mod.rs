@@ -94,6 +94,7 @@ pub fn standard(plan: &Plan) -> Vec<Box<dyn Oracle>> {
         Box::new(locks::Locks::new()),
         Box::new(durability::Durability::new(Config::initial(plan.voters))),
         Box::new(invariant::Order::new(Config::initial(plan.voters))),
+        Box::new(invariant::Recovery::new(Config::initial(plan.voters))),
         Box::new(invariant::Local::default()),
         Box::new(witness::Witness::default()),
     ]

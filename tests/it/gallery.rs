@@ -1,4 +1,4 @@
-//! The gallery: the report of each planted bug, as its scenario shows it, kept fresh.
+//! The gallery: each planted bug and the report of it, as its scenario shows it, kept fresh.
 //!
 //! `INSTA_UPDATE=always cargo test --test it fresh` writes them anew.
 #![allow(clippy::disallowed_methods, reason = "the gallery is files")]
@@ -30,12 +30,28 @@ pub fn page(bug: &str) -> String {
     format!("reports/gallery/{bug}.txt")
 }
 
+/// What a bug is, above the report of it.
+fn head(bug: &zoosim::bugs::Bug) -> String {
+    let mut text = format!("{}\n", bug.name);
+    let shows = bug.shows.join(", ");
+    let rows = [
+        ("known from", bug.citation),
+        ("mechanism", bug.mechanism),
+        ("found by others", bug.published),
+        ("shown by", &shows),
+    ];
+    for (what, says) in rows {
+        zoosim::report::text::paragraph(&mut text, &format!("  {what:16}"), says);
+    }
+    text + "\n"
+}
+
 #[test]
 fn the_gallery_is_fresh() {
     let room = Room::new("gallery");
     for bug in zoosim::bugs::ALL {
         let said = room.zoosim(&["run", bug.scenario]);
         assert_eq!(said.code, 0, "`{}` is caught: {}{}", bug.name, said.out, said.err);
-        must_be_fresh(&page(bug.name), &said.out);
+        must_be_fresh(&page(bug.name), &(head(bug) + &said.out));
     }
 }

@@ -64,6 +64,18 @@ pass! {
 
 caught! {
     ack_before_fsync = "ack-before-fsync",
+    epoch_before_history = "epoch-before-history",
+    ack_newleader_before_fsync = "ack-newleader-before-fsync",
+    log_task_survives_shutdown = "log-task-survives-shutdown",
+    proposal_ack_overtakes = "proposal-ack-overtakes",
+    serve_before_sync_commit = "serve-before-sync-commit",
+    commit_after_newleader_panics = "commit-after-newleader-panics",
+    log_diff_after_uptodate = "log-diff-after-uptodate",
+    keep_db_vote_by_memory = "keep-db-vote-by-memory",
+    vote_order_not_total = "vote-order-not-total",
+    no_accepted_epoch = "no-accepted-epoch",
+    diff_without_trunc = "diff-without-trunc",
+    decide_when_all_replied = "decide-when-all-replied",
     epoch_saved_late = "epoch-saved-late",
 }
 

@@ -228,6 +228,9 @@ fn every_bug_has_its_scenario_and_its_page() {
     for bug in zoosim::bugs::ALL {
         let scenario = root.join(format!("scenarios/negative/{}.json", bug.scenario));
         assert!(read(&scenario).contains(&format!("\"bugs\": [\"{}\"]", bug.name)));
+        let expect = bug.shows.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>();
+        let expect = format!("\"expect\": {{\"violation\": [{}]}}", expect.join(", "));
+        assert!(read(&scenario).contains(&expect), "`{}` is expected to show {expect}", bug.name);
         let page = read(&root.join(crate::gallery::page(bug.name)));
         assert!(page.contains(&format!("planted bug `{}`", bug.name)), "`{}`", bug.name);
     }

@@ -277,7 +277,8 @@ impl Zab {
         }
         let mine = Vote { ballot: self.election.ballot, state: LOOKING };
         let agree = agreeing(&self.election.votes, &mine);
-        let heard: PeerSet = self.election.votes.keys().copied().collect();
+        let replied = self.election.votes.keys().chain(self.election.settled.keys());
+        let heard: PeerSet = replied.copied().collect();
         if decide!(self, cx.fx, elected(&self.config, &agree, &heard)) {
             self.election.finalizing = true;
             cx.fx.set_timer_in(Timer("zab.finalize", 0), self.knobs.finalize);

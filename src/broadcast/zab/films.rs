@@ -293,23 +293,28 @@ fn wrong_answers_do_not_survive() {
     let wrong = [
         ("learner_ack", Rules { learner_ack: || AckWhen::AtOnce, ..right.clone() }),
         ("own_ack", Rules { own_ack: || AckWhen::AtOnce, ..right.clone() }),
-        ("on_leave", Rules { on_leave: || OnLeave::Leave, ..right.clone() }),
+        ("on_leave", Rules { on_leave: |_| OnLeave::Leave, ..right.clone() }),
         ("register", Rules { register: || Register::WithAck, ..right.clone() }),
-        ("newleader_drains", Rules { newleader_drains: || true, ..right.clone() }),
-        ("log_before_uptodate", Rules { log_before_uptodate: || true, ..right.clone() }),
-        ("vote_by_memory", Rules { last_zxid: |_, a| a, fast_forward: || false, ..right.clone() }),
+        ("newleader_drains", Rules { newleader_drains: |_| true, ..right.clone() }),
+        ("log_before_uptodate", Rules { log_before_uptodate: |_| true, ..right.clone() }),
+        (
+            "vote_by_memory",
+            Rules { last_zxid: |_, a| a, fast_forward: |_, _| false, ..right.clone() },
+        ),
         (
             "ack_first",
             Rules {
-                newleader: |_| &[Step::Save, Step::LogLater, Step::Apply, Step::Epoch, Step::Ack],
+                newleader: |_, _| {
+                    &[Step::Save, Step::LogLater, Step::Apply, Step::Epoch, Step::Ack]
+                },
                 ..right.clone()
             },
         ),
         (
             "log_late",
             Rules {
-                newleader: |_| &[Step::Save, Step::Epoch, Step::Ack],
-                uptodate: |_| &[Step::Log, Step::Apply],
+                newleader: |_, _| &[Step::Save, Step::Epoch, Step::Ack],
+                uptodate: |_, _| &[Step::Log, Step::Apply],
                 ..right
             },
         ),

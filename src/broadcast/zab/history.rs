@@ -80,6 +80,12 @@ impl History {
         self.tail.back().map_or(self.applied, |entry| entry.zxid)
     }
 
+    /// The last zxid that is applied or committed.
+    pub fn last_ready(&self) -> Zxid {
+        let last = self.ready.checked_sub(1).and_then(|at| self.tail.get(at));
+        last.map_or(self.applied, |entry| entry.zxid)
+    }
+
     /// The zxid that the next COMMIT must carry.
     pub fn next_commit(&self) -> Option<Zxid> {
         self.tail.get(self.ready).map(|entry| entry.zxid)

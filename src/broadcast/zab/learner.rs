@@ -63,8 +63,14 @@ pub(super) struct Learner {
     pub snap: Option<(Zxid, Vec<u8>)>,
     pub steps: &'static [Step],
     pub waiting: Waiting,
-    /// Logs and acknowledges before UPTODATE.
+    /// How many transactions the leader had committed before NEWLEADER are in the tail.
+    pub synced: usize,
+    /// The last of them: the ACK of NEWLEADER stands for everything up to here.
+    pub vouched: Zxid,
+    /// Logs and acknowledges what comes after before UPTODATE.
     pub early: bool,
+    /// Up to here proposals are off the list that COMMITs before UPTODATE are matched with.
+    pub drained: Zxid,
     inbox: VecDeque<Vec<u8>>,
 }
 
@@ -74,9 +80,9 @@ impl Learner {
         self.stage == Stage::Serving
     }
 
-    /// Whether appended proposals are acknowledged.
-    pub fn acknowledges(&self) -> bool {
-        self.stage == Stage::Serving || (self.early && self.stage >= Stage::Accepting)
+    /// Whether this proposal is acknowledged once it is logged.
+    pub fn acknowledges(&self, zxid: Zxid) -> bool {
+        zxid > self.vouched && (self.stage == Stage::Serving || self.early)
     }
 
     /// Whether it waits for a link to this peer.
@@ -123,7 +129,10 @@ impl Zab {
             snap: None,
             steps: &[],
             waiting: Waiting::Nothing,
+            synced: 0,
+            vouched: Zxid::ZERO,
             early: false,
+            drained: Zxid::ZERO,
             inbox: VecDeque::new(),
         });
         let role = if voting { Role::Following } else { Role::Observing };
@@ -317,18 +326,19 @@ impl Zab {
         let entry = entry(zxid, record);
         self.history.tail.push_back(entry.clone());
         let Station::Learning(learner) = &self.station else { return };
-        if learner.acknowledges() {
+        if learner.acknowledges(zxid) {
             self.hand_to_log(entry, cx.fx);
         }
     }
 
     fn on_commit(&mut self, zxid: i64, cx: &mut Cx<'_>) {
         let commit = Zxid::from_wire(zxid);
-        if self.history.next_commit() != Some(commit) {
+        let Station::Learning(learner) = &self.station else { return };
+        let listed = learner.serving() || commit > learner.drained;
+        if !listed || self.history.next_commit() != Some(commit) {
             return self.leader_breach("commit_order", zxid, cx);
         }
         self.history.ready += 1;
-        let Station::Learning(learner) = &self.station else { return };
         if learner.serving() {
             self.history.commit_up_to(commit, cx.fx);
             self.schedule_apply(cx.fx);

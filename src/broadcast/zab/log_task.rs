@@ -48,6 +48,11 @@ impl LogTask {
         }
     }
 
+    /// How many entries wait to be appended.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     /// The last zxid appended.
     pub fn last(&self) -> Zxid {
         self.log.last()
@@ -100,8 +105,8 @@ impl Zab {
         let ticket = self.log.log.sync(fx);
         self.waits.insert(ticket, Wait::Log(last));
         let Station::Learning(learner) = &self.station else { return };
-        let Some(link) = learner.link.filter(|_| learner.acknowledges()) else { return };
-        for entry in &queue {
+        let Some(link) = learner.link else { return };
+        for entry in queue.iter().filter(|entry| learner.acknowledges(entry.zxid)) {
             let tag = wire::tag(packet::ACK, entry.zxid);
             let bytes = wire::write(packet::ACK, entry.zxid.wire(), None);
             match decide!(self, fx, learner_ack()) {

@@ -245,7 +245,7 @@ impl Zab {
         if served {
             cx.app.retire(cx.now, cx.fx);
         }
-        match decide!(self, cx.fx, on_leave()) {
+        match decide!(self, cx.fx, on_leave(self.log.queued())) {
             OnLeave::Drain => self.append_queue(cx.fx),
             OnLeave::Leave => {}
         }
@@ -266,7 +266,7 @@ impl Zab {
         if self.history.unsaved && !decide!(self, cx.fx, keep_partial_snap()) {
             return self.start_rebuild(cx.fx);
         }
-        if decide!(self, cx.fx, fast_forward()) {
+        if decide!(self, cx.fx, fast_forward(self.log.last(), self.history.applied)) {
             self.fast_forward(cx);
         } else {
             self.history.forget_tail();

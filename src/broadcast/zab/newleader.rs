@@ -40,15 +40,17 @@ impl Zab {
             return self.leave(Note::LeftLeader { why: "newleader" }, cx);
         }
         learner.stage = Stage::Accepting;
-        let mode = learner.mode;
-        learner.steps = decide!(self, cx.fx, newleader(mode));
-        learner.early = decide!(self, cx.fx, log_before_uptodate());
-        if learner.early {
-            self.hand_tail_to_log(self.history.tail.len(), cx.fx);
+        let (mode, txns) = (learner.mode, self.history.ready);
+        let pending = self.history.tail.len() - txns;
+        learner.synced = txns;
+        learner.vouched = self.history.last_ready();
+        learner.steps = decide!(self, cx.fx, newleader(mode, txns));
+        if decide!(self, cx.fx, newleader_drains(pending)) {
+            learner.drained = self.history.newest();
         }
-        if decide!(self, cx.fx, newleader_drains()) {
+        if decide!(self, cx.fx, log_before_uptodate(pending)) {
+            learner.early = true;
             self.hand_tail_to_log(self.history.tail.len(), cx.fx);
-            self.history.tail.truncate(self.history.ready);
         }
         self.run_steps(cx);
     }
@@ -56,8 +58,8 @@ impl Zab {
     pub(super) fn on_uptodate(&mut self, cx: &mut Cx<'_>) {
         let Station::Learning(learner) = &mut self.station else { return };
         learner.stage = Stage::Finishing;
-        let mode = learner.mode;
-        learner.steps = decide!(self, cx.fx, uptodate(mode));
+        let (mode, left) = (learner.mode, learner.synced);
+        learner.steps = decide!(self, cx.fx, uptodate(mode, left));
         self.run_steps(cx);
     }
 
@@ -72,7 +74,10 @@ impl Zab {
             match step {
                 Step::Save => self.save_snapshot(cx),
                 Step::Log => self.log_history(cx),
-                Step::LogLater => self.hand_tail_to_log(self.history.ready, cx.fx),
+                Step::LogLater => {
+                    let count = learner.synced;
+                    self.hand_tail_to_log(count, cx.fx);
+                }
                 Step::Apply => self.apply_history(cx),
                 Step::Epoch => self.save_epoch(cx),
                 Step::Ack => self.acknowledge_newleader(cx),
@@ -142,11 +147,12 @@ impl Zab {
     }
 
     fn log_history(&mut self, cx: &mut Cx<'_>) {
-        let Some(last) = self.history.ready.checked_sub(1).map(|at| self.history.tail[at].zxid)
-        else {
+        let Station::Learning(learner) = &self.station else { return };
+        let (count, last) = (learner.synced, learner.vouched);
+        if count == 0 {
             return;
-        };
-        self.hand_tail_to_log(self.history.ready, cx.fx);
+        }
+        self.hand_tail_to_log(count, cx.fx);
         self.append_queue(cx.fx);
         if self.log.durable < last {
             self.wait_for(Waiting::Logged(last));
@@ -164,7 +170,9 @@ impl Zab {
 
     /// Applies what was synchronised; no client is served, so nobody sees it happen.
     fn apply_history(&mut self, cx: &mut Cx<'_>) {
-        let count = std::mem::take(&mut self.history.ready);
+        let Station::Learning(learner) = &mut self.station else { return };
+        let count = std::mem::take(&mut learner.synced);
+        self.history.ready -= count;
         for _ in 0..count {
             let entry = self.history.tail.pop_front().expect("`ready` counts entries of the tail");
             if !self.replay(entry, false, cx) {

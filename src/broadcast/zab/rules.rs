@@ -105,8 +105,9 @@ pub struct Rules {
     /// The last zxid to vote with and to report, from (last logged, last applied)
     /// (ZOOKEEPER-2845).
     pub last_zxid: fn(Zxid, Zxid) -> Zxid,
-    /// Whether the service is brought up to the log when a role is left (ZOOKEEPER-2845, 5010).
-    pub fast_forward: fn() -> bool,
+    /// Whether the service is brought up to the log when a role is left, from (last logged, last
+    /// applied) (ZOOKEEPER-2845, 5010).
+    pub fast_forward: fn(Zxid, Zxid) -> bool,
     /// Whether a candidate with this (currentEpoch, last zxid) refuses a learner with that one.
     pub refuses: fn((Epoch, Zxid), (Epoch, Zxid)) -> bool,
     /// Whether a leader of this epoch gives up for a voter that has accepted that one. Such a voter
@@ -117,22 +118,24 @@ pub struct Rules {
     pub sync: fn(&SyncInput<'_>) -> Choice,
     /// When a learner is registered for forwarding (ZOOKEEPER-962).
     pub register: fn() -> Register,
-    /// The steps of accepting NEWLEADER (ZOOKEEPER-3911, 4643, 4646, 4785, 1291, 3023).
-    pub newleader: fn(SyncMode) -> &'static [Step],
-    /// The steps of accepting UPTODATE, before serving (ZOOKEEPER-3911).
-    pub uptodate: fn(SyncMode) -> &'static [Step],
+    /// The steps of accepting NEWLEADER, when so many committed transactions were synchronised
+    /// (ZOOKEEPER-3911, 4643, 4646, 4785, 1291, 3023).
+    pub newleader: fn(SyncMode, usize) -> &'static [Step],
+    /// The steps of accepting UPTODATE, before serving, when so many of those were left
+    /// (ZOOKEEPER-3911).
+    pub uptodate: fn(SyncMode, usize) -> &'static [Step],
     /// When a learner acknowledges a proposal.
     pub learner_ack: fn() -> AckWhen,
     /// When a leader counts itself.
     pub own_ack: fn() -> AckWhen,
-    /// What becomes of queued appends when a role is left (ZOOKEEPER-4712, 4541).
-    pub on_leave: fn() -> OnLeave,
-    /// Whether NEWLEADER hands uncommitted proposals to the log and forgets them
-    /// (ZOOKEEPER-4394).
-    pub newleader_drains: fn() -> bool,
-    /// Whether proposals between NEWLEADER and UPTODATE are logged and acknowledged at once
-    /// (ZOOKEEPER-4685).
-    pub log_before_uptodate: fn() -> bool,
+    /// What becomes of so many queued appends when a role is left (ZOOKEEPER-4712, 4541).
+    pub on_leave: fn(usize) -> OnLeave,
+    /// Whether NEWLEADER takes so many uncommitted proposals off the list that COMMITs before
+    /// UPTODATE are matched with (ZOOKEEPER-4394).
+    pub newleader_drains: fn(usize) -> bool,
+    /// Whether so many uncommitted proposals, and those up to UPTODATE, are logged and
+    /// acknowledged from NEWLEADER on (ZOOKEEPER-4685).
+    pub log_before_uptodate: fn(usize) -> bool,
     /// Whether a learner takes the second proposal after the first: no gap (Remix I-13).
     pub follows: fn(Zxid, Zxid) -> bool,
     /// Whether the service is kept when SNAP was not finished (ZOOKEEPER-3642).
@@ -155,18 +158,18 @@ impl Rules {
         answer_epoch,
         promise_first: |_role| true,
         last_zxid: |logged, _applied| logged,
-        fast_forward: || true,
+        fast_forward: |_logged, _applied| true,
         refuses: |mine, theirs| theirs > mine,
         yields: |epoch, accepted| accepted > epoch,
         sync: sync::choose,
         register: || Register::WithChoice,
-        newleader: |_mode| &[Step::Save, Step::Log, Step::Apply, Step::Epoch, Step::Ack],
-        uptodate: |_mode| &[],
+        newleader: |_mode, _txns| &[Step::Save, Step::Log, Step::Apply, Step::Epoch, Step::Ack],
+        uptodate: |_mode, _left| &[],
         learner_ack: || AckWhen::Durable,
         own_ack: || AckWhen::Durable,
-        on_leave: || OnLeave::Drain,
-        newleader_drains: || false,
-        log_before_uptodate: || false,
+        on_leave: |_queued| OnLeave::Drain,
+        newleader_drains: |_pending| false,
+        log_before_uptodate: |_pending| false,
         follows,
         keep_partial_snap: || false,
         snapshot_at_boot: || false,

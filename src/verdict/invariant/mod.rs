@@ -2,13 +2,16 @@
 //! the Zab specifications).
 //!
 //! [`Order`] follows the logs and deliveries of all peers at once. [`Local`] collects what a peer
-//! found wrong with itself or its leader, and what the world saw it promise too early.
+//! found wrong with itself or its leader, and what the world saw it promise too early. [`Recovery`]
+//! asks whether elections and synchronisations get anywhere.
 
 mod local;
 mod logs;
 mod order;
+mod recovery;
 #[cfg(test)]
 mod tests;
 
 pub use local::Local;
 pub use order::Order;
+pub use recovery::Recovery;

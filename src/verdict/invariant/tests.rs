@@ -1,5 +1,7 @@
 //! Each invariant fires on the story that breaks it, and is silent on the right one.
 
+mod recovery;
+
 use crate::base::{Config, Digest, Epoch, PeerId, Time, Zxid};
 use crate::history::{At, Seen, Stop};
 use crate::process::{Channel, File, Note, Phase, Probe, Role, SyncMode, Tag};
