@@ -1,5 +1,8 @@
 //! What a run means: oracles fold over what was seen, and a verdict names what was violated.
 //!
+//! Without a run, [`search`] judges histories of calls and answers against any [`model`], also one
+//! of your own, from any test.
+//!
 //! Verdicts have three values and are a function of the plan. Oracles never import what they
 //! judge: the znode model here is a second, naive implementation.
 

@@ -7,11 +7,53 @@
 //! What makes it fast is sound, each for a reason of its own, and can be switched off alone
 //! ([`Options`]), so that tests can hold it against [`differential`]'s definition:
 //!
-//! - an operation that is pure ([`Model::is_pure`]) and right now is placed at once, and this is
-//!   never reconsidered: placing it earlier takes nothing away from the others;
-//! - of equal lost operations only the earliest is tried, none where it changes nothing, and none
+//! - **pure**: an operation that is pure ([`Model::is_pure`]) and right now is placed at once, and
+//!   this is never reconsidered: placing it earlier takes nothing away from the others;
+//! - **symmetry**: of equal operations that are open at once only the one that must return first is
+//!   tried, of equal lost ones the earliest; a lost one never where it changes nothing, and it never
 //!   has to happen;
-//! - what was tried is remembered as a 128-bit hash of the set of operations placed and the state.
+//! - **dominance**, breadth first: of configurations with the same effective operations placed and
+//!   the same state, those are dropped that have used more lost operations, or have fewer pure ones
+//!   behind them, than another;
+//! - what was tried is remembered as a 128-bit hash of the set of operations placed and the state
+//!   (unless `exact`);
+//! - **parts**: operations that share no part of the state are judged apart;
+//! - **depth** and **breadth** take turns, over all parts, each turn twice as long as the one before:
+//!   the one is quick where there is an order, the other where there is none and operations were
+//!   lost; the first part without an order ends it all;
+//! - **zones**: a register in which no value is written twice needs no search;
+//! - **inference**: what is only appended to passes through all that was read of it;
+//! - **hints** say what to try first.
+//!
+//! Budgets are counted in steps and bytes, so a verdict is the same on any machine.
+//!
+//! ```
+//! use zoosim::verdict::model::{Register, Timed, register::{Answer, Op}};
+//! use zoosim::verdict::search::{Found, Options, check, explain};
+//!
+//! let write = |at, value| Timed::new(1, at, at + 1, Op::Write(Some(value)), Answer::Done);
+//! let stale = Timed::new(2, 20, 21, Op::Read, Answer::Is(Some(1)));
+//! let ops = [write(0, 1), write(10, 2), stale];
+//! let (model, options) = (Register::default(), Options::default());
+//! let Found::Illegal(stuck) = check(&model, &ops, &options) else { panic!("it is stale") };
+//! let why = explain(&model, &ops, &stuck, &options);
+//! assert_eq!(why.core, [0, 1, 2]);
+//! assert_eq!(why.refused, [(2, "it read 1, but 2 is there".to_string())]);
+//! ```
+//!
+//! # What is pure, and what only looks it
+//!
+//! An operation is pure if its answer tells that it changed nothing, **in every state in which this
+//! answer is right**. Reads are, and refusals: a compare-and-set that found something else, an
+//! acquire of a lock that is held. These are not, though they may well change nothing where they
+//! stand:
+//!
+//! - a write of the value that is there already: in another state the same answer comes with a
+//!   change, and placed at once, where it changes nothing, it is no longer there for the later read
+//!   that needs it. Logs of real systems hardly ever show the mistake, small random histories do;
+//! - an add of an element that is in, a remove of one that is not, a put of the same text;
+//! - a dequeue that finds an unordered queue empty while dequeues are lost: it settles what they took;
+//! - anything whose outcome is unknown.
 
 mod antichain;
 mod breadth;

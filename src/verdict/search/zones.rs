@@ -43,17 +43,41 @@ struct Clusters {
 }
 
 impl Clusters {
-    fn new(most: usize) -> Clusters {
-        let all = Vec::with_capacity(most);
-        Clusters { all, places: vec![0; (2 * most).next_power_of_two().max(16)] }
+    /// Only that of the start, which was written before everything.
+    fn new() -> Clusters {
+        let start =
+            Cluster { write: NOBODY, first: (0, NOBODY), last: (0, NOBODY), ..Cluster::default() };
+        Clusters { all: vec![start], places: vec![0; 64] }
+    }
+
+    /// Where to look first: neighbours stay neighbours, for numbers are often counted up.
+    #[inline]
+    fn home(&self, value: u64) -> usize {
+        let high = (value >> 20).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        value.wrapping_add(high) as usize & (self.places.len() - 1)
+    }
+
+    #[cold]
+    fn spread(&mut self) {
+        self.places = vec![0; self.places.len() * 4];
+        let mask = self.places.len() - 1;
+        for number in 1..self.all.len() {
+            let mut at = self.home(self.all[number].value);
+            while self.places[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            self.places[at] = number as u32 + 1;
+        }
     }
 
     /// The cluster of this value, which may be new.
     #[inline]
     fn of(&mut self, value: u64) -> usize {
+        if self.all.len() * 2 >= self.places.len() {
+            self.spread();
+        }
         let mask = self.places.len() - 1;
-        let hash = value.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut at = (hash ^ (hash >> 32)) as usize & mask;
+        let mut at = self.home(value);
         loop {
             match self.places[at] {
                 0 => break,
@@ -79,24 +103,17 @@ impl Clusters {
 /// Decides the operations with these positions, if they are such a history.
 pub fn decide<M: Model>(model: &M, ops: &History<M>, ids: &[u32]) -> Zones {
     let access = |id: u32| model.access(&ops[id as usize].op, ops[id as usize].answer.as_ref());
-    if ids.iter().any(|id| access(*id) == Access::Other) {
+    // Most histories that are unfit show it soon: that is worth a look before memory is taken.
+    if ids.iter().take(64).any(|id| access(*id) == Access::Other) {
         return Zones::Unfit;
     }
-    let mut sorted = Vec::new();
-    let mut ids = ids;
-    if !ids.is_sorted_by_key(|id| ops[*id as usize].call) {
-        sorted.extend_from_slice(ids);
-        sorted.sort_by_key(|id| ops[*id as usize].call);
-        ids = &sorted;
-    }
-    // The first cluster is that of the start, which was written before everything.
-    let mut clusters = Clusters::new(ids.len() + 1);
-    let start =
-        Cluster { write: NOBODY, first: (0, NOBODY), last: (0, NOBODY), ..Cluster::default() };
-    clusters.all.push(start);
+    let mut clusters = Clusters::new();
     let mut of = vec![NOBODY; ids.len()];
+    let (mut by_call, mut latest) = (true, 0);
     for (at, id) in ids.iter().enumerate() {
         let timed = &ops[*id as usize];
+        by_call &= latest <= timed.call;
+        latest = timed.call;
         let number = match access(*id) {
             Access::Read(None) => 0,
             Access::Read(Some(value)) => clusters.of(value),
@@ -108,7 +125,8 @@ pub fn decide<M: Model>(model: &M, ops: &History<M>, ids: &[u32]) -> Zones {
                 clusters.all[number].write = *id;
                 number
             }
-            Access::Nothing | Access::Other => continue,
+            Access::Nothing => continue,
+            Access::Other => return Zones::Unfit,
         };
         of[at] = number as u32;
         let cluster = &mut clusters.all[number];
@@ -123,7 +141,12 @@ pub fn decide<M: Model>(model: &M, ops: &History<M>, ids: &[u32]) -> Zones {
     if let Some(wrong) = impossible_read(ops, &clusters.all) {
         return Zones::Illegal(wrong);
     }
-    order(ops, ids, &of, clusters.all)
+    let mut members: Vec<u32> = Vec::new();
+    if !by_call {
+        members.extend(0..ids.len() as u32);
+        members.sort_by_key(|at| ops[ids[*at as usize] as usize].call);
+    }
+    order(ops, ids, &of, &members, clusters.all)
 }
 
 /// A read of what nobody wrote, or of what was only written later.
@@ -137,8 +160,15 @@ fn impossible_read<O, A>(ops: &[Timed<O, A>], clusters: &[Cluster]) -> Option<Ve
     Some(both.into_iter().filter(|id| *id != NOBODY).collect())
 }
 
-/// Sorts the clusters; the order, or two clusters that must both come first.
-fn order<O, A>(ops: &[Timed<O, A>], ids: &[u32], of: &[u32], mut clusters: Vec<Cluster>) -> Zones {
+/// Sorts the clusters; the order, or two clusters that must both come first. `by_call` sorts `ids`, if
+/// they are not sorted.
+fn order<O, A>(
+    ops: &[Timed<O, A>],
+    ids: &[u32],
+    of: &[u32],
+    by_call: &[u32],
+    mut clusters: Vec<Cluster>,
+) -> Zones {
     // What was lost and never read need not have happened.
     let unread = |cluster: &Cluster| {
         cluster.size == 1 && cluster.write != NOBODY && ops[cluster.write as usize].answer.is_none()
@@ -177,15 +207,21 @@ fn order<O, A>(ops: &[Timed<O, A>], ids: &[u32], of: &[u32], mut clusters: Vec<C
             cluster.place += 1;
         }
     }
-    for (id, number) in ids.iter().zip(of) {
-        if *number == NOBODY {
-            continue;
+    let mut put = |at: usize| {
+        let (id, number) = (ids[at], of[at]);
+        if number == NOBODY {
+            return;
         }
-        let cluster = &mut clusters[*number as usize];
-        if *number == 0 || cluster.write != *id {
-            order[cluster.place as usize] = *id;
+        let cluster = &mut clusters[number as usize];
+        if number == 0 || cluster.write != id {
+            order[cluster.place as usize] = id;
             cluster.place += 1;
         }
+    };
+    if by_call.is_empty() {
+        (0..ids.len()).for_each(put);
+    } else {
+        by_call.iter().for_each(|at| put(*at as usize));
     }
     Zones::Legal(order)
 }
