@@ -60,6 +60,8 @@
 //! | [`bugs`] | known mistakes, to be planted |
 //! | **around it** | |
 //! | [`explore`] | many seeds |
+//! | [`explain`] | what led to a violation, and since when |
+//! | [`shrink`] | a smaller plan that fails in the same way |
 //! | [`report`] | what people and scripts are shown |
 //! | [`cli`] | what was typed |
 
@@ -69,6 +71,7 @@ pub mod bugs;
 pub mod cli;
 pub mod client;
 pub mod disk;
+pub mod explain;
 pub mod explore;
 pub mod history;
 pub mod jute;
@@ -78,6 +81,7 @@ pub mod plan;
 pub mod process;
 pub mod report;
 pub mod run;
+pub mod shrink;
 pub mod verdict;
 pub mod world;
 pub mod znode;

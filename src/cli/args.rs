@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::base::Time;
@@ -39,6 +40,18 @@ pub enum Verb {
     #[command(after_help = "example: zoosim fuzz --seconds 60 --junit junit.xml\n         \
         zoosim fuzz default --seeds 0..10000 --jobs 4")]
     Fuzz(FuzzArgs),
+    /// Make a run that fails as small as it gets: a plan that fails in the same way
+    #[command(after_help = "example: zoosim shrink ack-before-fsync --seed 0\n         \
+        zoosim shrink reports/runs/x/plan.json --seconds 60 --out small.json")]
+    Shrink(ShrinkArgs),
+    /// Tell why a run fails: what led to it, what takes it away, and since when it was bound to
+    #[command(after_help = "example: zoosim explain ack-before-fsync --seed 0\n         \
+        zoosim explain small.json --points 40 --tails 20 --json")]
+    Explain(ExplainArgs),
+    /// Crash a passing run at every durable effect and every send, and judge each of these runs
+    #[command(after_help = "example: zoosim crashpoints quiet --seed 2 --peer 2\n         \
+        zoosim crashpoints quiet --seed 2 --bug ack_before_fsync --json")]
+    Crashpoints(CrashpointsArgs),
     /// Keep a plan that once failed, to be tried first by every `zoosim fuzz`
     #[command(after_help = "example: zoosim regress add reports/runs/x/plan.json --name lost-ack")]
     Regress(RegressArgs),
@@ -148,10 +161,96 @@ pub struct FuzzArgs {
     /// Where failing runs are written
     #[arg(long, value_name = "DIR", default_value = RUNS)]
     pub out: PathBuf,
+    /// Do not shrink the first finding of each signature once all seeds are tried
+    #[arg(long)]
+    pub no_shrink: bool,
+    /// Print which notes came right behind which, too
+    #[arg(long)]
+    pub coverage: bool,
     /// Write a JUnit report: a suite per scenario, a case per property
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Print findings and the summary as lines of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `shrink`.
+#[derive(ClapArgs, Debug)]
+pub struct ShrinkArgs {
+    /// A token as reports end with, a plan's file, or a scenario with `--seed`
+    #[arg(value_name = "TOKEN|PLAN.json")]
+    pub what: String,
+    /// Take `what` as a scenario, and this seed of it
+    #[arg(long, value_name = "N", conflicts_with = "scenario")]
+    pub seed: Option<String>,
+    /// The file of the token's scenario, if it is not one that this build carries
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<String>,
+    /// Stop after so many seconds: what is best by then depends on the machine
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<u64>,
+    /// Stop after so many simulated events: the same on every machine
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Where the small plan is written; beside the run's report if absent
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print what came of it as a line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `explain`.
+#[derive(ClapArgs, Debug)]
+pub struct ExplainArgs {
+    /// A token as reports end with, a plan's file, or a scenario with `--seed`
+    #[arg(value_name = "TOKEN|PLAN.json")]
+    pub what: String,
+    /// Take `what` as a scenario, and this seed of it
+    #[arg(long, value_name = "N", conflicts_with = "scenario")]
+    pub seed: Option<String>,
+    /// The file of the token's scenario, if it is not one that this build carries
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<String>,
+    /// To how many points the run is rewound
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = up_to_1000())]
+    pub points: u64,
+    /// How often its tail is run with other dice from each
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = up_to_1000())]
+    pub tails: u64,
+    /// How many events of its past are shown
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub events: usize,
+    /// Print it as a line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `crashpoints`.
+#[derive(ClapArgs, Debug)]
+pub struct CrashpointsArgs {
+    /// A scenario's name, or its file
+    pub scenario: String,
+    /// The seed of the run, which must pass: decimal, or hexadecimal after `0x`
+    #[arg(long, value_name = "N")]
+    pub seed: String,
+    /// Crash only this peer, by its number
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u8).range(1..))]
+    pub peer: Option<u8>,
+    /// Plant this bug, and expect it to be caught
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// For how many milliseconds a peer stays down
+    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = up_to_an_hour())]
+    pub down: u64,
+    /// Threads; as many as processors if absent. The results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Where failing runs are written
+    #[arg(long, value_name = "DIR", default_value = RUNS)]
+    pub out: PathBuf,
+    /// Print it as a line of JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -178,6 +277,9 @@ pub enum RegressVerb {
         /// The file of the token's scenario, if it is not one that this build carries
         #[arg(long, value_name = "FILE")]
         scenario: Option<String>,
+        /// Take planted bugs out of it: what is left must pass, and shows if they come back
+        #[arg(long)]
+        clean: bool,
     },
 }
 
@@ -237,6 +339,14 @@ pub struct BenchCheckArgs {
     /// Where the small histories are drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+}
+
+fn up_to_1000() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=1_000)
+}
+
+fn up_to_an_hour() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(0..=3_600_000)
 }
 
 /// Simulated time as people write it: `12.5s`, `12500ms`, or milliseconds without a unit.

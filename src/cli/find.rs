@@ -110,6 +110,13 @@ pub struct Named {
     pub digest: Option<u32>,
 }
 
+/// The run of a scenario's seed if there is one; else what a token or a plan's file names.
+pub fn seeded(what: &str, seed: Option<&str>, file: Option<&str>) -> Result<Named, String> {
+    let Some(text) = seed else { return named(what, file) };
+    let subject = Subject::scenario(what, Recipe::Plain)?;
+    Ok(Named { subject, seed: self::seed(text)?, digest: None })
+}
+
 /// The run that a token or a plan's file names.
 pub fn named(what: &str, file: Option<&str>) -> Result<Named, String> {
     if is_path(what) {

@@ -7,22 +7,30 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::explore::{Came, Campaign, Next, Recipe, Small, Source, Tally, Tried, first_difference};
+use crate::explore::{
+    Came, Campaign, Item, Next, Recipe, Small, Source, Tally, Tried, first_difference,
+};
 use crate::history::{Seen, words};
 use crate::kit::Kit;
 use crate::plan::seeds::parse_seeds;
 use crate::plan::{Expect, Plan};
+use crate::shrink::{Budget, Progress};
 use crate::verdict::{Finding, Outcome, Weight};
 
 use super::args::FuzzArgs;
 use super::find::{self, Subject};
 use super::record::{finding_json, record};
 use super::run::{broke, wanted};
+use super::shrink::Small as Shrunk;
 use super::status::Status;
 use super::{Done, Exit, is_expected, jobs, say, summary, talk};
 
 /// How many mismatches of second runs are looked into.
 const DIFFERENCES: usize = 3;
+
+/// How many signatures of one campaign are shrunk, and how much each may cost.
+const SHRUNK: usize = 6;
+const SHRINK_BUDGET: Budget = Budget { steps: 3_000_000 };
 
 /// Seeds if nothing says how many.
 const SEEDS: (u64, u64) = (0, 999);
@@ -43,6 +51,10 @@ pub struct Hunt {
     pub out: PathBuf,
     /// Whether findings are printed as JSON.
     pub json: bool,
+    /// Whether the first finding of each signature is shrunk in the end.
+    pub shrink: bool,
+    /// Whether every table of what was reached is printed, the long ones too.
+    pub coverage: bool,
 }
 
 /// What came of it.
@@ -52,7 +64,7 @@ pub struct Hunted {
     /// Whether a person cut it short.
     pub interrupted: bool,
     /// The first finding of each signature: where it was seen, and what it says.
-    pub firsts: Vec<(usize, Finding)>,
+    pub firsts: Vec<(Item, Finding)>,
     /// Whether some runs differed when they were run again.
     pub nondeterministic: bool,
 }
@@ -85,11 +97,13 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
         stop_after: args.stop_after,
         out: args.out.clone(),
         json: args.json,
+        shrink: !args.no_shrink,
+        coverage: args.coverage,
     };
     let interrupt = interrupt()?;
     let hunted = hunt.run(kit, &interrupt)?;
     if args.json {
-        say(&format!("{}\n", summary::json(&hunt, &hunted)));
+        say(&format!("{}\n", summary::json(kit, &hunt, &hunted)));
     } else {
         say(&summary::text(kit, &hunt, &hunted));
     }
@@ -157,7 +171,7 @@ impl Hunt {
                 if let (true, Outcome::Violated(finding)) =
                     (tally.groups.len() > groups, &small.outcome)
                 {
-                    firsts.push((tried.item.source, finding.clone()));
+                    firsts.push((tried.item, finding.clone()));
                 }
                 let found = self.found(kit, tried, small);
                 match found {
@@ -188,7 +202,35 @@ impl Hunt {
         }
         let interrupted = interrupt.load(Ordering::Relaxed) && !complete;
         let nondeterministic = !tally.nondeterministic.is_empty();
+        if self.shrink && !interrupted && !nondeterministic {
+            self.shrink_firsts(kit, &firsts, interrupt)?;
+        }
         Ok(Hunted { tally, interrupted, firsts, nondeterministic })
+    }
+
+    /// Shrinks the first finding of each signature, within a budget of steps.
+    fn shrink_firsts(
+        &self,
+        kit: &Kit,
+        firsts: &[(Item, Finding)],
+        interrupt: &AtomicBool,
+    ) -> Result<(), String> {
+        for (item, _) in firsts.iter().take(SHRUNK) {
+            let mut enough = |_: &Progress| interrupt.load(Ordering::Relaxed);
+            let subject = &self.subjects[item.source];
+            let Ok(small) = Shrunk::of(kit, subject, item.seed, SHRINK_BUDGET, &mut enough) else {
+                // The black-box search alone has found it: replaying the plan does not show it.
+                continue;
+            };
+            let path = small.place(&self.out);
+            small.write(kit, &path)?;
+            if self.json {
+                say(&format!("{}\n", small.json(&path)));
+            } else {
+                say(&format!("{}  zoosim replay {}\n", small.lines(), path.display()));
+            }
+        }
+        Ok(())
     }
 
     fn next(&self, tally: &Tally) -> Next {
@@ -209,10 +251,11 @@ impl Hunt {
             return Ok(nondeterminism(kit, &plan, name, seed));
         }
         let dir = recorded.dir.map(|dir| dir.join("report.txt").display().to_string());
-        if self.json {
+        if let (true, Some(signature)) = (self.json, &small.signature) {
             let value = json!({
                 "zoosim": "finding/1", "source": name, "seed": seed,
-                "finding": finding_json(finding), "report": dir, "replay": recorded.replay,
+                "finding": finding_json(finding, signature), "report": dir,
+                "replay": recorded.replay,
             });
             return Ok(format!("{value}\n"));
         }
@@ -316,5 +359,7 @@ pub fn hunt_of(subject: Subject, first: u64, last: Option<u64>, time: Option<Dur
         stop_after: None,
         out: PathBuf::from(super::args::RUNS),
         json: false,
+        shrink: false,
+        coverage: false,
     }
 }

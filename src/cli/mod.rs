@@ -10,6 +10,8 @@
 mod args;
 mod bare;
 mod bench;
+mod crashpoints;
+mod explain;
 mod find;
 mod fuzz;
 pub mod library;
@@ -20,6 +22,7 @@ mod record;
 mod regress;
 mod replay;
 mod run;
+mod shrink;
 mod status;
 mod summary;
 
@@ -103,6 +106,9 @@ fn verb(kit: &Kit, args: Args) -> Done {
         Some(Verb::Plan(args)) => plan::plan(&args),
         Some(Verb::Replay(args)) => replay::replay(kit, &args),
         Some(Verb::Fuzz(args)) => fuzz::fuzz(kit, &args),
+        Some(Verb::Shrink(args)) => shrink::shrink(kit, &args),
+        Some(Verb::Explain(args)) => explain::explain(kit, &args),
+        Some(Verb::Crashpoints(args)) => crashpoints::crashpoints(kit, &args),
         Some(Verb::Regress(args)) => regress::regress(&args),
         Some(Verb::List(args)) => list::list(kit, &args),
         Some(Verb::Bench(args)) => bench::bench(kit, &args),

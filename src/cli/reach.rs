@@ -80,9 +80,33 @@ const SPLITS: [&str; 6] = ["bridge", "isolate", "leader_in_minority", "pair", "r
 
 const CLIENTS: [&str; 3] = ["lock_holder", "mirror", "script"];
 
-/// What the campaign never reached, of everything that is known.
-pub fn never(kit: &Kit, tally: &Tally) -> String {
-    let mut text = String::from("never reached\n");
+/// A sort of words: its title, all that are known, and those that the campaign reached.
+pub struct Sort {
+    /// What people call it.
+    pub title: &'static str,
+    known: Vec<String>,
+    reached: Vec<bool>,
+}
+
+impl Sort {
+    fn new(title: &'static str, known: Vec<String>, count: impl Fn(&str) -> u64) -> Sort {
+        let reached = known.iter().map(|word| count(word) > 0).collect();
+        Sort { title, known, reached }
+    }
+
+    /// How many of the known words were reached, and how many there are.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.reached.iter().filter(|reached| **reached).count(), self.known.len())
+    }
+
+    fn missing(&self) -> Vec<String> {
+        let missing = self.known.iter().zip(&self.reached).filter(|(_, reached)| !**reached);
+        missing.map(|(word, _)| word.clone()).collect()
+    }
+}
+
+/// Everything that is known, and what of it the campaign reached.
+pub fn sorts(kit: &Kit, tally: &Tally) -> Vec<Sort> {
     let totals = &tally.totals;
     let names = |all: &[(&'static str, &'static str)]| -> Vec<String> {
         all.iter().map(|(name, _)| (*name).to_string()).collect()
@@ -99,11 +123,10 @@ pub fn never(kit: &Kit, tally: &Tally) -> String {
         ("reasons", words(&REASONS), &totals.reasons),
         ("events", words(&EVENTS), &totals.events),
     ];
-    for (title, known, table) in groups {
-        let missing = known.into_iter().filter(|word| count(table, word) == 0);
-        line(&mut text, title, &missing.collect::<Vec<_>>());
-    }
-    let of_the_world: [(&str, &[&str]); 7] = [
+    let groups = groups.into_iter();
+    let mut all: Vec<Sort> =
+        groups.map(|(title, known, table)| Sort::new(title, known, |w| count(table, w))).collect();
+    let of_the_world: [(&'static str, &[&str]); 7] = [
         ("crashes behind a durable effect", &EFFECTS),
         ("disk errors", &DISK_ERRORS),
         ("what crashes left of unsynced files", &OUTCOMES),
@@ -113,9 +136,17 @@ pub fn never(kit: &Kit, tally: &Tally) -> String {
         ("clients", &CLIENTS),
     ];
     for (title, known) in of_the_world {
-        let missing =
-            known.iter().filter(|word| count(&totals.world, &format!("{title}: {word}")) == 0);
-        line(&mut text, title, &missing.map(|word| (*word).to_string()).collect::<Vec<_>>());
+        let of = |word: &str| count(&totals.world, &format!("{title}: {word}"));
+        all.push(Sort::new(title, words(known), of));
+    }
+    all
+}
+
+/// What the campaign never reached, of everything that is known.
+pub fn never(kit: &Kit, tally: &Tally) -> String {
+    let mut text = String::from("never reached\n");
+    for sort in sorts(kit, tally) {
+        line(&mut text, sort.title, &sort.missing());
     }
     text
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::base::{Digest, PeerId};
-use crate::explore::{Small, Source, signature};
+use crate::explore::{Small, Source};
 use crate::history::{At, History, Seen, jsonl, trace};
 use crate::kit::Kit;
 use crate::plan::Plan;
@@ -21,7 +21,7 @@ use crate::report::lanes::{LAST, Story};
 use crate::report::text::{Case, report};
 use crate::report::token::{is_word, short};
 use crate::run::Run;
-use crate::verdict::{Finding, Outcome, Weight};
+use crate::verdict::{Finding, Outcome, Signature, Verdict, Weight};
 
 use super::find::Subject;
 
@@ -108,7 +108,7 @@ pub fn record(
         replay: &replay,
     };
     let report = report(&case);
-    let verdict = verdict_json(&name, &ran.outcome, run.verdict.findings(), ran.digest, ran.end);
+    let verdict = verdict_json(&name, &ran.outcome, &run.verdict, ran.digest, ran.end);
     let dir = match (folder, broken) {
         (Some(folder), None) => Some(folder.end(&report, &verdict).map_err(cannot_write)?),
         (Some(_), Some(error)) => return Err(cannot_write(error)),
@@ -205,7 +205,7 @@ pub fn plan_text(plan: &Plan) -> String {
 fn verdict_json(
     name: &str,
     outcome: &Outcome,
-    findings: &[Finding],
+    verdict: &Verdict,
     digest: Digest,
     end: At,
 ) -> String {
@@ -214,6 +214,7 @@ fn verdict_json(
         Outcome::Violated(finding) => ("violated", finding.detail.clone()),
         Outcome::Unknown(why) => ("unknown", why.clone()),
     };
+    let findings = verdict.findings().iter().zip(verdict.signatures());
     let value = json!({
         "zoosim": "verdict/1",
         "run": name,
@@ -221,7 +222,7 @@ fn verdict_json(
         "why": why,
         "digest": digest.to_string(),
         "end": { "step": end.step, "time_ns": end.time.0 },
-        "findings": findings.iter().map(finding_json).collect::<Vec<_>>(),
+        "findings": findings.map(|(one, signed)| finding_json(one, signed)).collect::<Vec<_>>(),
     });
     let mut text = serde_json::to_string_pretty(&value).expect("a verdict is plain data");
     text.push('\n');
@@ -229,7 +230,7 @@ fn verdict_json(
 }
 
 /// A finding, as data.
-pub fn finding_json(finding: &Finding) -> serde_json::Value {
+pub fn finding_json(finding: &Finding, signature: &Signature) -> serde_json::Value {
     json!({
         "property": finding.property,
         "weight": match finding.weight {
@@ -237,7 +238,7 @@ pub fn finding_json(finding: &Finding) -> serde_json::Value {
             Weight::Violation => "violation",
         },
         "kind": finding.kind,
-        "signature": signature(finding),
+        "signature": signature.to_string(),
         "peers": finding.peers,
         "step": finding.at.step,
         "time_ns": finding.at.time.0,

@@ -10,7 +10,7 @@ use super::{Done, Exit, say};
 
 /// Copies the plan.
 pub fn regress(args: &RegressArgs) -> Done {
-    let RegressVerb::Add { what, name, scenario } = &args.verb;
+    let RegressVerb::Add { what, name, scenario, clean } = &args.verb;
     let Named { subject, seed, .. } = named(what, scenario.as_deref())?;
     let mut plan = subject.source.plan(seed).as_ref().clone();
     let name = name.clone().unwrap_or_else(|| format!("{}-{seed}", plan.scenario));
@@ -19,10 +19,14 @@ pub fn regress(args: &RegressArgs) -> Done {
             "`{name}` cannot be a plan's name\nhint: use letters, digits, `-` and `_` only"
         ));
     }
+    if *clean {
+        plan.bugs.clear();
+    }
     if !plan.bugs.is_empty() {
         let bugs = plan.bugs.join("`, `");
         return Err(format!(
-            "the plan has planted bugs: `{bugs}`\nhint: a regression must pass on a right build"
+            "the plan has planted bugs: `{bugs}`\nhint: a regression must pass on a right build: \
+             `--clean` takes them out"
         ));
     }
     plan.expect = Expect::Pass;

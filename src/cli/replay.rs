@@ -1,8 +1,12 @@
 //! `zoosim replay`: the run that a token or a plan names, once more.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use crate::base::Time;
 use crate::explore::{Came, Source, try_plan};
 use crate::kit::Kit;
+use crate::plan::Plan;
 use crate::report::token::short;
 use crate::run::Run;
 
@@ -16,22 +20,33 @@ pub fn replay(kit: &Kit, args: &ReplayArgs) -> Done {
     if let Some(time) = args.at {
         return at(kit, &subject.source, seed, time);
     }
+    same_run(kit, &subject.source.plan(seed), digest, &args.out, &args.what)?;
+    if args.trace.trace {
+        run::print_trace(kit, &subject.source.plan(seed), args.trace)?;
+    }
+    run::one(kit, &subject, seed, &args.out)
+}
+
+/// Refuses a token whose run is another one with this build.
+pub fn same_run(
+    kit: &Kit,
+    plan: &Arc<Plan>,
+    digest: Option<u32>,
+    out: &Path,
+    what: &str,
+) -> Result<(), String> {
     if let Some(wanted) = digest
-        && let Came::Ran(small) = try_plan(&subject.source.plan(seed), kit)
+        && let Came::Ran(small) = try_plan(plan, kit)
         && small.digest.short() != wanted
     {
         let ran = short(small.digest);
         return Err(format!(
             "this build behaves differently: the token is of run `{wanted:08x}`, this was `{ran}`\n\
-             hint: replay `{}/{}/plan.json`: a plan says everything that a seed once drew",
-            args.out.display(),
-            args.what,
+             hint: replay `{}/{what}/plan.json`: a plan says everything that a seed once drew",
+            out.display(),
         ));
     }
-    if args.trace.trace {
-        run::print_trace(kit, &subject.source.plan(seed), args.trace)?;
-    }
-    run::one(kit, &subject, seed, &args.out)
+    Ok(())
 }
 
 /// Runs up to a time, and prints how each peer stands.

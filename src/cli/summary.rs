@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::explore::Tally;
+use crate::explore::{Estimate, Tally};
 use crate::kit::Kit;
 use crate::report::junit;
 
@@ -48,6 +48,7 @@ pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
         let name = hunt.subjects[item.source].source.name();
         line(format!("  no verdict: `{name}`, seed {}: {why}", item.seed));
     }
+    line(novelty(tally));
     line(String::new());
     line(format!("syncs of learners: {}", shares(tally)));
     line(format!(
@@ -62,9 +63,33 @@ pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
             line(row);
         }
     }
+    if hunt.coverage {
+        line("notes right behind notes, at one peer:".to_string());
+        for (pair, count) in &tally.totals.pairs {
+            line(format!("  {count:>10} {pair}"));
+        }
+    }
+    line(String::new());
+    line("reached, of what is known".to_string());
+    for sort in reach::sorts(kit, tally) {
+        let (reached, known) = sort.counts();
+        line(format!("  {:>4} of {known:<4} {}", reached, sort.title));
+    }
+    line(format!("  {:>4}         notes right behind notes", tally.totals.pairs.len()));
     line(String::new());
     text.push_str(&reach::never(kit, tally));
     text
+}
+
+/// How likely something new is.
+fn novelty(tally: &Tally) -> String {
+    let estimate = tally.novelty.estimate();
+    let Estimate { behaviours, seeds, alone } = estimate;
+    format!(
+        "{behaviours} behaviours seen; {alone} of {seeds} seeds showed one that no other did: the \
+         next shows something new with a chance of about {}",
+        percent(alone, seeds),
+    )
 }
 
 pub(super) fn count(table: &BTreeMap<String, u64>, word: &str) -> u64 {
@@ -123,8 +148,14 @@ fn columns(table: &BTreeMap<String, u64>) -> Vec<String> {
 }
 
 /// The summary for scripts: one line.
-pub fn json(hunt: &Hunt, hunted: &Hunted) -> Value {
+pub fn json(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Value {
     let tally = &hunted.tally;
+    let estimate = tally.novelty.estimate();
+    let sorts = reach::sorts(kit, tally);
+    let reached = sorts.iter().map(|sort| {
+        let (reached, known) = sort.counts();
+        (sort.title, json!([reached, known]))
+    });
     let name = |source: usize| hunt.subjects[source].source.name();
     let groups = tally.groups.iter().map(|((source, signature), group)| {
         let seeds: Vec<u64> = group.examples.iter().map(|item| item.seed).collect();
@@ -161,6 +192,11 @@ pub fn json(hunt: &Hunt, hunted: &Hunted) -> Value {
         "differed": differ,
         "sources": sources.collect::<Vec<Value>>(),
         "signatures": groups.collect::<Vec<Value>>(),
+        "novelty": {
+            "behaviours": estimate.behaviours, "seeds": estimate.seeds,
+            "alone": estimate.alone, "chance_ppm": estimate.chance_ppm(),
+        },
+        "reached": reached.collect::<BTreeMap<&str, Value>>(),
         "totals": tally.totals,
     })
 }
@@ -189,10 +225,9 @@ pub fn junit(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Vec<junit::Suite> {
                 true if count(&tally.totals.properties, property) == 0 => junit::Result::Skipped,
                 true => junit::Result::Held,
                 false => {
-                    let first = hunted
-                        .firsts
-                        .iter()
-                        .find(|(source, finding)| *source == index && finding.property == property);
+                    let first = hunted.firsts.iter().find(|(item, finding)| {
+                        item.source == index && finding.property == property
+                    });
                     let short = first.map_or("", |(_, finding)| finding.detail.as_str());
                     let rows = groups.iter().map(|((_, signature), group)| {
                         let seeds = group.examples.iter().map(|item| item.seed.to_string());

@@ -168,6 +168,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Gives every draw to come another name.
+    pub fn rekey(&mut self, other: impl Fn(&mut Key)) {
+        other(&mut self.options.key);
+    }
+
     /// A session that has not begun.
     pub fn new(options: Options) -> Session {
         assert!(!options.servers.is_empty(), "a client knows at least one server");

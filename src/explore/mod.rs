@@ -8,13 +8,17 @@
 //! Nothing here reads a clock: whoever starts a campaign says when it is enough.
 
 mod campaign;
+mod crashpoints;
+mod estimate;
 mod source;
 mod tally;
 mod tried;
 mod twin;
 
 pub use campaign::{BLOCK, Campaign, Next};
+pub use crashpoints::{Enumerated, Judged, NoPoints, Point, crash_everywhere};
+pub use estimate::{Estimate, Novelty};
 pub use source::{Recipe, Source};
 pub use tally::{Group, Item, MAX_EXAMPLES, Tally};
-pub use tried::{Came, Small, Tried, signature, try_again, try_plan};
+pub use tried::{Came, Small, Tried, try_again, try_plan};
 pub use twin::{Difference, first_difference};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::base::{Digest, Duration};
 use crate::history::Totals;
-use crate::verdict::{Outcome, Weight};
+use crate::verdict::{Outcome, Signature, Weight};
 
-use super::{Came, Tried, signature};
+use super::{Came, Novelty, Tried};
 
 /// How many seeds of one signature are kept as examples.
 pub const MAX_EXAMPLES: usize = 5;
@@ -58,6 +58,8 @@ pub struct Tally {
     pub simulated: Duration,
     /// What was reached.
     pub totals: Totals,
+    /// How likely the next seed is to reach something else.
+    pub novelty: Novelty,
     /// Findings by source and signature.
     pub groups: BTreeMap<(usize, String), Group>,
     /// Seeds by source, and of these the ones violated.
@@ -95,6 +97,7 @@ impl Tally {
         self.digest.word(small.digest.0);
         let known = self.words();
         self.totals.merge(&small.totals);
+        self.novelty.take(&small.totals);
         if self.words() > known {
             self.new_at = self.tried;
         }
@@ -117,7 +120,9 @@ impl Tally {
                 }
                 let (_, violated) = self.by_source.entry(tried.item.source).or_default();
                 *violated += 1;
-                self.found(tried.item, signature(finding), finding.weight, finding.property)
+                let signature = small.signature.as_ref().map(Signature::to_string);
+                let signature = signature.unwrap_or_default();
+                self.found(tried.item, signature, finding.weight, finding.property)
             }
         }
     }
@@ -161,9 +166,10 @@ impl Tally {
     }
 
     fn words(&self) -> usize {
-        let Totals { notes, faults, calls, events, reasons, properties, world } = &self.totals;
+        let Totals { notes, pairs, faults, calls, events, reasons, properties, world } =
+            &self.totals;
         let reached = properties.values().filter(|count| **count > 0).count();
-        let said = notes.len() + reasons.len() + events.len() + world.len();
+        let said = notes.len() + pairs.len() + reasons.len() + events.len() + world.len();
         said + faults.len() + calls.len() + reached
     }
 }

@@ -10,7 +10,8 @@ use crate::kit::Kit;
 use crate::plan::{Driver, Fault, Plan, Split};
 use crate::run::{CannotRun, Run};
 use crate::verdict::linear::{self, Linear};
-use crate::verdict::{Finding, Outcome, Weight};
+use crate::verdict::signature::Stances;
+use crate::verdict::{Finding, Outcome, Signature, Weight};
 
 use super::Item;
 
@@ -41,24 +42,14 @@ pub enum Came {
 pub struct Small {
     /// The verdict.
     pub outcome: Outcome,
+    /// The signature of what it names, if that is a violation.
+    pub signature: Option<Signature>,
     /// The digest of all that happened.
     pub digest: Digest,
     /// When it ended.
     pub end: At,
     /// What it reached.
     pub totals: Totals,
-}
-
-/// The words by which findings of the same sort are counted together: the property, the kind and
-/// how many peers are concerned; never an id, an epoch or a time.
-pub fn signature(finding: &Finding) -> String {
-    let peers = match finding.peers.len() {
-        0 => "ensemble",
-        1 => "one-peer",
-        2 => "two-peers",
-        _ => "many-peers",
-    };
-    format!("{}/{}/{peers}", finding.property, finding.kind)
 }
 
 /// Runs a plan to its end.
@@ -70,7 +61,8 @@ pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
         run.verdict.add_to(&mut totals);
         add_stats(&run, &mut totals);
         add_plan(plan, &mut totals);
-        Ok(Small { outcome: ran.outcome, digest: ran.digest, end: ran.end, totals })
+        let signature = run.verdict.signature().cloned();
+        Ok(Small { outcome: ran.outcome, signature, digest: ran.digest, end: ran.end, totals })
     }));
     match ran {
         Ok(Ok(small)) => Came::Ran(Box::new(small)),
@@ -123,7 +115,7 @@ fn search(first: &mut Small, history: &History) {
     };
     add_to(&mut first.totals.world, word, 1);
     if let Some((explained, stuck)) = stuck {
-        first.outcome = Outcome::Violated(Finding {
+        let finding = Finding {
             property: "Linearizability",
             weight: Weight::Violation,
             at: first.end,
@@ -133,7 +125,9 @@ fn search(first: &mut Small, history: &History) {
                 "the witness accepts the history, but no order of its calls explains more than \
                  {explained} answers; the next could be {stuck:?}"
             ),
-        });
+        };
+        first.signature = Some(Stances::default().sign(&finding));
+        first.outcome = Outcome::Violated(finding);
     }
 }
 

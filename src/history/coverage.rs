@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::{Seen, Stop};
+use crate::base::PeerId;
 use crate::process::Note;
 
 /// Counters by `&'static str`, in order of first use. Words are compared by address first: the
@@ -15,15 +16,27 @@ impl Counts {
     /// Adds `n` to a word's counter.
     #[inline]
     pub fn add(&mut self, word: &'static str, n: u64) {
-        for (known, count) in &mut self.0 {
+        self.place(word, n);
+    }
+
+    /// The same; the word's place in the order of first use.
+    #[inline]
+    fn place(&mut self, word: &'static str, n: u64) -> usize {
+        for (at, (known, count)) in self.0.iter_mut().enumerate() {
             if std::ptr::eq(known.as_ptr(), word.as_ptr()) && known.len() == word.len() {
                 *count += n;
-                return;
+                return at;
             }
         }
-        match self.0.iter_mut().find(|(known, _)| *known == word) {
-            Some((_, count)) => *count += n,
-            None => self.0.push((word, n)),
+        match self.0.iter_mut().position(|(known, _)| *known == word) {
+            Some(at) => {
+                self.0[at].1 += n;
+                at
+            }
+            None => {
+                self.0.push((word, n));
+                self.0.len() - 1
+            }
         }
     }
 
@@ -38,11 +51,56 @@ impl Counts {
     }
 }
 
+/// Which note came right behind which, at one peer: how often.
+#[derive(Clone, Debug, Default)]
+pub struct Pairs {
+    /// By peer: its last note, as a place in the order of first use.
+    last: Vec<Option<u8>>,
+    /// By both notes, in rows of `ROW`.
+    counts: Vec<u32>,
+}
+
+/// More kinds of notes than any protocol tells. What is beyond is not paired.
+const ROW: usize = 64;
+
+impl Pairs {
+    /// A peer tells the note with this place.
+    #[inline]
+    fn note(&mut self, peer: PeerId, at: usize) {
+        let peer = usize::from(peer.0);
+        if at >= ROW {
+            return;
+        }
+        if self.last.len() <= peer {
+            self.last.resize(peer + 1, None);
+            self.counts.resize(ROW * ROW, 0);
+        }
+        if let Some(before) = self.last[peer].replace(at as u8) {
+            self.counts[usize::from(before) * ROW + at] += 1;
+        }
+    }
+
+    /// A peer begins anew.
+    fn starts(&mut self, peer: PeerId) {
+        if let Some(last) = self.last.get_mut(usize::from(peer.0)) {
+            *last = None;
+        }
+    }
+
+    /// All pairs with their counters.
+    fn iter(&self) -> impl Iterator<Item = (usize, usize, u64)> + '_ {
+        let all = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        all.map(|(at, count)| (at / ROW, at % ROW, u64::from(*count)))
+    }
+}
+
 /// What one run reached.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
     /// Notes told, by kind.
     pub notes: Counts,
+    /// Which notes came right behind which, at one peer.
+    pub pairs: Pairs,
     /// Faults that struck, by kind.
     pub faults: Counts,
     /// Operations called, by name.
@@ -61,8 +119,9 @@ impl Coverage {
     /// Counts one thing seen.
     pub fn observe(&mut self, seen: &Seen) {
         match seen {
-            Seen::Noted { note, .. } => {
-                self.notes.add(note.kind(), 1);
+            Seen::Noted { peer, note } => {
+                let at = self.notes.place(note.kind(), 1);
+                self.pairs.note(*peer, at);
                 self.reason(note);
             }
             Seen::Fault { kind, .. } => self.faults.add(kind, 1),
@@ -93,7 +152,10 @@ impl Coverage {
             Seen::Synced { ok, .. } => {
                 self.events.add(if *ok { "disk_synced" } else { "disk_sync_failed" }, 1);
             }
-            Seen::Starting { .. } => self.events.add("peer_started", 1),
+            Seen::Starting { peer, .. } => {
+                self.pairs.starts(*peer);
+                self.events.add("peer_started", 1);
+            }
             Seen::LinkUp { .. } => self.events.add("link_up", 1),
             Seen::LinkDown { .. } => self.events.add("link_down", 1),
             Seen::Finished { .. } => self.events.add("client_finished", 1),
@@ -124,6 +186,9 @@ impl Coverage {
 pub struct Totals {
     /// Notes told, by kind.
     pub notes: BTreeMap<String, u64>,
+    /// Which notes came right behind which at one peer: `leading > epoch_proposed`, ..
+    #[serde(default)]
+    pub pairs: BTreeMap<String, u64>,
     /// Faults that struck, by kind.
     pub faults: BTreeMap<String, u64>,
     /// Operations called, by name.
@@ -152,6 +217,11 @@ impl Totals {
                 add_to(table, word, count);
             }
         }
+        let words: Vec<&str> = coverage.notes.iter().map(|(word, _)| word).collect();
+        for (before, after, count) in coverage.pairs.iter() {
+            let pair = format!("{} > {}", words[before], words[after]);
+            add_to(&mut self.pairs, &pair, count);
+        }
         let reasons = [
             ("abdicated", &coverage.abdicated),
             ("left_leader", &coverage.left_leader),
@@ -168,6 +238,7 @@ impl Totals {
     pub fn merge(&mut self, other: &Totals) {
         let tables = [
             (&mut self.notes, &other.notes),
+            (&mut self.pairs, &other.pairs),
             (&mut self.faults, &other.faults),
             (&mut self.calls, &other.calls),
             (&mut self.events, &other.events),

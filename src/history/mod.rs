@@ -4,6 +4,7 @@
 //! a [`History`] keeps what clients did.
 
 pub mod binary;
+mod cause;
 pub mod coverage;
 pub mod foreign;
 pub mod jsonl;
@@ -11,6 +12,7 @@ mod record;
 pub mod trace;
 pub mod words;
 
+pub use cause::{Actor, Cause};
 pub use coverage::{Counts, Coverage, Totals};
 pub use record::{Event, Happening, History, Operation, Outcome};
 

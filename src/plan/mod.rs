@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Digest, PeerId};
+use crate::base::{Digest, Draw, Key, PeerId};
 
 /// What a scenario demands of its runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +117,19 @@ impl Plan {
     pub fn digest(&self) -> Digest {
         let json = serde_json::to_vec(self).expect("a plan is plain data");
         Digest::of(&json)
+    }
+
+    /// The servers that a client tries, in their order: who names none knows them all, and starts
+    /// with any.
+    pub fn servers_of(&self, client: usize) -> Vec<PeerId> {
+        let named = self.clients.get(client).map_or(&[][..], |client| &client.servers);
+        if !named.is_empty() {
+            return named.to_vec();
+        }
+        let key = Key(self.key).named("client").with(client as u64);
+        let mut servers: Vec<PeerId> = (1..=self.voters).map(PeerId).collect();
+        key.named("servers").stream().shuffle(&mut servers);
+        servers
     }
 
     /// A knob's value, or `default`.

@@ -108,6 +108,36 @@ pub enum Call {
 }
 
 impl Call {
+    /// The call that makes an operation; `None` for what the library does by itself, and for what
+    /// no script can say.
+    pub fn of_op(op: &Op) -> Option<Call> {
+        let number = |data: &Option<Vec<u8>>| {
+            let text = data.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+            text.and_then(|text| text.parse().ok()).unwrap_or(0)
+        };
+        let all = |ops: &[Op]| ops.iter().map(Call::of_op).collect::<Option<Vec<Call>>>();
+        Some(match op {
+            Op::Create { path, data, mode, stat, acl: _ } => {
+                Call::Create { path: path.clone(), data: number(data), mode: *mode, stat: *stat }
+            }
+            Op::Delete { path, version } => Call::Delete { path: path.clone(), version: *version },
+            Op::Exists { path, watch } => Call::Exists { path: path.clone(), watch: *watch },
+            Op::GetData { path, watch } => Call::GetData { path: path.clone(), watch: *watch },
+            Op::SetData { path, data, version } => {
+                Call::SetData { path: path.clone(), data: number(data), version: *version }
+            }
+            Op::GetChildren { path, watch, stat } => {
+                Call::GetChildren { path: path.clone(), watch: *watch, stat: *stat }
+            }
+            Op::Check { path, version } => Call::Check { path: path.clone(), version: *version },
+            Op::Sync { path } => Call::Sync { path: path.clone() },
+            Op::Multi(ops) => Call::Multi(all(ops)?),
+            Op::MultiRead(ops) => Call::MultiRead(all(ops)?),
+            Op::CloseSession => Call::CloseSession,
+            Op::SetWatches { .. } | Op::CreateSession { .. } | Op::Ping => return None,
+        })
+    }
+
     /// As an operation; `None` for what is not one (`CloseSession`, `Move`, `Idle`).
     pub fn op(&self) -> Option<Op> {
         let bytes = |data: &u64| Some(data.to_string().into_bytes());

@@ -85,7 +85,7 @@ impl Story {
 }
 
 /// Whether an event is worth a row.
-fn is_told(seen: &Seen) -> bool {
+pub fn is_told(seen: &Seen) -> bool {
     match seen {
         Seen::Received { tag, .. } => !matches!(tag.kind, "PING" | "NOTIFICATION"),
         Seen::Noted { note, .. } => !matches!(

@@ -3,6 +3,7 @@
 
 pub mod junit;
 pub mod lanes;
+pub mod small;
 pub mod text;
 pub mod token;
 

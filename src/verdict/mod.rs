@@ -14,6 +14,7 @@ pub mod liveness;
 pub mod locks;
 pub mod model;
 pub mod search;
+pub mod signature;
 pub mod witness;
 
 use std::fmt;
@@ -23,6 +24,9 @@ use crate::history::{At, Coverage, Seen, Totals};
 use crate::plan::Plan;
 
 pub use liveness::Liveness;
+pub use signature::Signature;
+
+use signature::Stances;
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +115,9 @@ pub struct Verdict {
     /// What the run has reached.
     pub coverage: Coverage,
     findings: Vec<Finding>,
+    /// One per finding.
+    signatures: Vec<Signature>,
+    stances: Stances,
     gave_up: Option<String>,
     finished: bool,
 }
@@ -122,6 +129,8 @@ impl Clone for Verdict {
             liveness: self.liveness.clone(),
             coverage: self.coverage.clone(),
             findings: self.findings.clone(),
+            signatures: self.signatures.clone(),
+            stances: self.stances.clone(),
             gave_up: self.gave_up.clone(),
             finished: self.finished,
         }
@@ -136,6 +145,8 @@ impl Verdict {
             liveness: Liveness::new(clients),
             coverage: Coverage::default(),
             findings: Vec::new(),
+            signatures: Vec::new(),
+            stances: Stances::default(),
             gave_up: None,
             finished: false,
         }
@@ -149,6 +160,15 @@ impl Verdict {
             for oracle in &mut self.oracles {
                 oracle.observe(at, one, &mut self.findings);
             }
+            self.stances.observe(one);
+            self.sign();
+        }
+    }
+
+    /// Signs what was found since the last time, while it is known how the peers stood.
+    fn sign(&mut self) {
+        for finding in &self.findings[self.signatures.len()..] {
+            self.signatures.push(self.stances.sign(finding));
         }
     }
 
@@ -178,6 +198,7 @@ impl Verdict {
         for oracle in &mut self.oracles {
             oracle.finish(at, &mut self.findings);
         }
+        self.sign();
         self.finished = true;
     }
 
@@ -191,14 +212,30 @@ impl Verdict {
         &self.findings
     }
 
-    /// What the run has come to.
-    pub fn outcome(&self) -> Outcome {
-        let mut worst: Option<&Finding> = None;
-        for finding in &self.findings {
-            if worst.is_none_or(|worst| finding.weight > worst.weight) {
-                worst = Some(finding);
+    /// The signatures of everything found so far, in the same order.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.signatures
+    }
+
+    /// Which finding weighs most, the earliest of these.
+    fn worst(&self) -> Option<usize> {
+        let mut worst: Option<(usize, Weight)> = None;
+        for (index, finding) in self.findings.iter().enumerate() {
+            if worst.is_none_or(|(_, weight)| finding.weight > weight) {
+                worst = Some((index, finding.weight));
             }
         }
+        worst.map(|(index, _)| index)
+    }
+
+    /// The signature of the finding that the outcome names.
+    pub fn signature(&self) -> Option<&Signature> {
+        self.worst().map(|index| &self.signatures[index])
+    }
+
+    /// What the run has come to.
+    pub fn outcome(&self) -> Outcome {
+        let worst = self.worst().map(|index| &self.findings[index]);
         match (worst, &self.gave_up) {
             (Some(finding), _) => Outcome::Violated(finding.clone()),
             (None, Some(why)) => Outcome::Unknown(why.clone()),

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::base::{ClientId, ConnId, Draw, Duration, Key, PeerId, Time};
+use crate::base::{ClientId, ConnId, Duration, Key, PeerId, Time};
 use crate::client::session::{Action, Options, SET_WATCHES, Session};
 use crate::client::{Act, Heard, Program};
 use crate::history::{self, CallId, Seen};
@@ -94,17 +94,18 @@ fn client_id(client: usize) -> ClientId {
 /// The clients of a plan, before they start.
 pub(super) fn hosts(plan: &Plan, programs: Vec<Option<Box<dyn Program>>>, key: Key) -> Vec<Host> {
     let all = plan.clients.iter().zip(programs).enumerate();
-    all.map(|(index, (client, program))| host(plan, client, program, key.with(index as u64)))
-        .collect()
+    all.map(|(index, (client, program))| {
+        host(client, plan.servers_of(index), program, key.with(index as u64))
+    })
+    .collect()
 }
 
-fn host(plan: &Plan, client: &ClientPlan, program: Option<Box<dyn Program>>, key: Key) -> Host {
-    let mut servers = client.servers.clone();
-    if servers.is_empty() {
-        // Who names no servers knows them all, and starts with any.
-        servers = (1..=plan.voters).map(PeerId).collect();
-        key.named("servers").stream().shuffle(&mut servers);
-    }
+fn host(
+    client: &ClientPlan,
+    servers: Vec<PeerId>,
+    program: Option<Box<dyn Program>>,
+    key: Key,
+) -> Host {
     let server = servers[0];
     let options = Options { timeout_ms: client.timeout_ms, servers, key: key.named("session") };
     let start_at = Time::from_ms(client.start_at);
@@ -128,6 +129,11 @@ fn host(plan: &Plan, client: &ClientPlan, program: Option<Box<dyn Program>>, key
 }
 
 impl Host {
+    /// Gives every draw to come another name.
+    pub(super) fn rekey(&mut self, other: impl Fn(&mut Key)) {
+        self.session.rekey(other);
+    }
+
     fn token(&mut self, whose: Whose) -> u64 {
         self.tokens += 1;
         self.open.insert(self.tokens, Open { id: None, whose });

@@ -64,6 +64,11 @@ impl Conns {
         Conns { conns: Vec::new(), live: Vec::new(), lanes: lanes.collect(), peers }
     }
 
+    /// Gives every draw to come another name.
+    pub(super) fn rekey(&mut self, other: impl Fn(&mut Key)) {
+        self.lanes.iter_mut().flatten().for_each(|lane| other(&mut lane.key));
+    }
+
     fn conn(&mut self, conn: u32) -> Option<&mut Conn> {
         self.conns.get_mut(conn as usize)?.as_deref_mut()
     }

@@ -92,6 +92,11 @@ pub(super) fn device_named(name: &str) -> Option<Device> {
 }
 
 impl Disk {
+    /// Gives every draw to come another name.
+    pub(super) fn rekey(&mut self, other: impl Fn(&mut Key)) {
+        self.drives.iter_mut().for_each(|drive| other(&mut drive.key));
+    }
+
     /// Two empty devices.
     pub(super) fn new(key: Key) -> Disk {
         let drive = |device: Device| Drive {

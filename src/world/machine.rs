@@ -131,6 +131,13 @@ impl Machine {
         }
     }
 
+    /// Gives every draw to come another name.
+    pub(super) fn rekey(&mut self, other: impl Fn(&mut Key) + Copy) {
+        other(&mut self.key);
+        self.lanes.iter_mut().for_each(|lane| other(&mut lane.key));
+        self.disk.rekey(other);
+    }
+
     /// Whether its process runs (it may be paused).
     pub(super) fn is_up(&self) -> bool {
         self.body.is_some()

@@ -16,6 +16,7 @@
 //! The invariant: everything that decides is keyed by what it decides (see `Key`), so that taking
 //! one fault out of a plan does not re-deal the dice of the rest.
 
+mod branch;
 mod calm;
 mod check;
 mod clients;
@@ -35,6 +36,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
+pub use branch::Sight;
 pub use stats::Stats;
 
 use std::sync::Arc;

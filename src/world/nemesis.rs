@@ -17,6 +17,7 @@ use crate::plan::{Fault, Pattern, Split, Target, When};
 use crate::process::{Channel, Device, Down};
 
 use super::World;
+use super::branch::Sight;
 use super::disk::device_named;
 use super::gates::Barrier;
 use super::machine::Damage;
@@ -41,11 +42,13 @@ pub(super) struct Nemesis {
     /// By fault: where its moment happened or whom the fault before it struck, and the other end.
     context: Vec<(Option<usize>, Option<usize>)>,
     in_force: Vec<Option<Undo>>,
+    /// What moments could wait for, if anyone wants to know.
+    pub(super) sights: Option<Vec<Sight>>,
 }
 
 /// A fault that waits for its moment.
 #[derive(Clone, Debug)]
-struct Armed {
+pub(super) struct Armed {
     fault: usize,
     on: Pattern,
     by: Option<Target>,
@@ -64,7 +67,34 @@ enum Undo {
     Thaw { peer: usize },
 }
 
+impl Armed {
+    /// A fault that waits for the `nth` match from `from` ms on.
+    pub(super) fn new(
+        fault: usize,
+        on: &Pattern,
+        by: Option<&Target>,
+        nth: u32,
+        from: u64,
+        after_us: u64,
+    ) -> Armed {
+        Armed {
+            fault,
+            on: on.clone(),
+            by: by.cloned(),
+            from: Time::from_ms(from),
+            left: nth.max(1),
+            after: Duration::from_us(after_us),
+        }
+    }
+}
+
 impl Nemesis {
+    /// One more fault waits.
+    pub(super) fn arm(&mut self, armed: Armed) {
+        self.context.resize(self.context.len().max(armed.fault + 1), (None, None));
+        self.armed.push(armed);
+    }
+
     /// Nothing that waits will strike, and nothing that is in force will be ended one by one.
     pub(super) fn disarm(&mut self) {
         self.armed.clear();
@@ -112,14 +142,8 @@ impl World {
                 When::Then(gap) if fault == 0 => self.queue.push(Time::from_ms(*gap), what),
                 When::Then(_) => {}
                 When::Moment { on, by, nth, from, after_us } => {
-                    self.nemesis.armed.push(Armed {
-                        fault,
-                        on: on.clone(),
-                        by: by.clone(),
-                        from: Time::from_ms(*from),
-                        left: (*nth).max(1),
-                        after: Duration::from_us(*after_us),
-                    });
+                    let by = by.as_ref();
+                    self.nemesis.arm(Armed::new(fault, on, by, *nth, *from, *after_us));
                 }
             }
         }
@@ -129,12 +153,16 @@ impl World {
     /// Something happened at a peer that a moment may wait for.
     #[inline]
     pub(super) fn sighted(&mut self, peer: usize, other: Option<usize>, sighting: Sighting) {
-        if !self.nemesis.armed.is_empty() && !self.calm {
+        let looks = !self.nemesis.armed.is_empty() || self.nemesis.sights.is_some();
+        if looks && !self.calm {
             self.look_at(peer, other, sighting);
         }
     }
 
     fn look_at(&mut self, peer: usize, other: Option<usize>, sighting: Sighting) {
+        if self.nemesis.sights.is_some() {
+            self.keep_sight(peer, sighting);
+        }
         let mut due = Vec::new();
         for at in 0..self.nemesis.armed.len() {
             let armed = &self.nemesis.armed[at];

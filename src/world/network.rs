@@ -127,6 +127,13 @@ impl Network {
         self.live.iter().filter(is_between).copied().collect()
     }
 
+    /// Gives every draw to come another name.
+    pub(super) fn rekey(&mut self, other: impl Fn(&mut Key) + Copy) {
+        for lane in &mut self.lanes {
+            lane.rekey(other);
+        }
+    }
+
     /// All live links.
     pub(super) fn live(&self) -> Vec<u32> {
         self.live.clone()

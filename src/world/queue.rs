@@ -94,6 +94,8 @@ impl What {
 pub(super) struct Queue {
     heap: BinaryHeap<Entry>,
     asked: u64,
+    /// What came up last, and as which it had been asked for.
+    last: (u64, Option<What>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,10 +113,22 @@ impl Queue {
         self.heap.push(Entry { time: at.0, seq: self.asked, what });
     }
 
+    /// How much was asked for so far.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// What came up last, and as which it had been asked for.
+    pub(super) fn last(&self) -> (u64, Option<What>) {
+        self.last
+    }
+
     /// What comes up next.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<(Time, What)> {
-        self.heap.pop().map(|entry| (Time(entry.time), entry.what))
+        let entry = self.heap.pop()?;
+        self.last = (entry.seq, Some(entry.what));
+        Some((Time(entry.time), entry.what))
     }
 }
 

@@ -123,7 +123,18 @@ fn bad_input_is_answered_with_place_cause_and_remedy() {
 #[test]
 fn each_verb_has_help_with_an_example() {
     let room = Room::new("help");
-    for verb in ["run", "plan", "replay", "fuzz", "regress", "list", "bench"] {
+    for verb in [
+        "run",
+        "plan",
+        "replay",
+        "fuzz",
+        "shrink",
+        "explain",
+        "crashpoints",
+        "regress",
+        "list",
+        "bench",
+    ] {
         let said = room.zoosim(&[verb, "--help"]);
         assert_eq!(said.code, 0, "{verb}");
         assert!(said.out.contains(&format!("example: zoosim {verb}")), "{verb}: {}", said.out);
@@ -242,7 +253,7 @@ fn a_regression_is_tried_first_and_must_be_clean() {
     let refused = room.zoosim(&["regress", "add", token(&planted.out)]);
     assert_eq!(refused.code, 2);
     let wanted = "the plan has planted bugs: `ack_before_fsync`\n\
-                  hint: a regression must pass on a right build\n";
+                  hint: a regression must pass on a right build: `--clean` takes them out\n";
     assert_eq!(refused.err, wanted);
     room.write("mine.json", &room.zoosim(&["plan", "quiet", "--seed", "1"]).out);
     let added = room.zoosim(&["regress", "add", "mine.json", "--name", "was-lost"]);
@@ -255,6 +266,127 @@ fn a_regression_is_tried_first_and_must_be_clean() {
     let junit = room.read("junit.xml");
     assert!(junit.contains("<testsuite name=\"quiet\""), "{junit}");
     assert!(junit.contains("<testcase classname=\"quiet\" name=\"Linearizability\"/>"), "{junit}");
+}
+
+#[test]
+fn a_failing_run_shrinks_to_a_plan_that_is_a_regression_test() {
+    let room = Room::new("shrink");
+    let said = room.zoosim(&["run", "ack-before-fsync"]);
+    let found = token(&said.out).to_string();
+    let small = room.zoosim(&["shrink", &found, "--out", "small.json"]);
+    assert_eq!(small.code, 0, "{}", small.err);
+    assert!(small.out.starts_with("shrunk `Durability/acked/down/down`\n"), "{}", small.out);
+    assert!(small.out.contains("without `ack_before_fsync` the small plan passes"));
+    assert!(small.out.ends_with("replay it\n  zoosim replay small.json\n"), "{}", small.out);
+    assert_eq!(room.read("small.txt"), small.out);
+    let again = room.zoosim(&["replay", "small.json"]);
+    assert_eq!(again.code, 0, "what is expected is caught: {}{}", again.out, again.err);
+    assert!(again.out.contains("VIOLATION of Durability (acked)"), "{}", again.out);
+    let value = room.zoosim(&["shrink", "small.json", "--json", "--out", "smaller.json"]);
+    let value: serde_json::Value = serde_json::from_str(value.out.trim()).expect("JSON");
+    assert_eq!(value["zoosim"], "shrunk/1");
+    assert!(value["after"]["size"]["faults"].as_u64().is_some_and(|faults| faults <= 6));
+    assert!(value["after"]["size"]["calls"].as_u64().is_some_and(|calls| calls <= 6));
+    let add = ["regress", "add", "small.json", "--clean", "--name", "early-ack"];
+    let kept = room.zoosim(&add);
+    assert_eq!((kept.code, kept.out.as_str()), (0, "scenarios/regressions/early-ack.json\n"));
+    let quiet = room.zoosim(&["fuzz", "quiet", "--seeds", "0..1"]);
+    assert_eq!(quiet.code, 0, "{}", quiet.out);
+    let none = room.zoosim(&["shrink", "scenarios/regressions/early-ack.json"]);
+    let wanted = "scenarios/regressions/early-ack.json, seed 0: there is nothing to shrink: it \
+                  passes\nhint: name a run that fails\n";
+    assert_eq!((none.code, none.err.as_str()), (2, wanted));
+}
+
+#[test]
+fn an_explanation_with_its_past_its_neighbour_and_its_curve_is_fresh() {
+    let room = Room::new("explain");
+    room.zoosim(&["shrink", "ack-before-fsync", "--seed", "0", "--out", "small.json"]);
+    let args = ["explain", "small.json", "--points", "8", "--tails", "4"];
+    let (one, two) = (room.zoosim(&args), room.zoosim(&args));
+    assert_eq!((one.code, &one.out), (0, &two.out), "{}", one.err);
+    crate::gallery::must_be_fresh("tests/it/golden/explained.txt", &one.out);
+    let mut json = args.to_vec();
+    json.push("--json");
+    let said = room.zoosim(&json);
+    let value: serde_json::Value = serde_json::from_str(said.out.trim()).expect("JSON");
+    assert_eq!(value["zoosim"], "explained/1");
+    assert_eq!(value["curve"]["points"].as_array().map(Vec::len), Some(9));
+    let none = room.zoosim(&["explain", "quiet", "--seed", "0", "--points", "2"]);
+    let wanted = "quiet, seed 0: there is nothing to explain: nothing is violated\n\
+                  hint: name a run that fails\n";
+    assert_eq!((none.code, none.err.as_str()), (2, wanted));
+}
+
+#[test]
+fn crash_points_are_counted_and_what_they_find_replays() {
+    let room = Room::new("crashpoints");
+    // Seed 1 is one peer alone, seed 2 three.
+    let said = |seed: &str, more: &[&str]| {
+        let mut args = vec!["crashpoints", "quiet", "--seed", seed];
+        args.extend(more);
+        room.zoosim(&args)
+    };
+    let right = said("1", &["--json", "--jobs", "1"]);
+    assert_eq!(right.code, 0, "{}{}", right.out, right.err);
+    assert_eq!(right.out, said("1", &["--json", "--jobs", "3"]).out);
+    let value: serde_json::Value = serde_json::from_str(right.out.trim()).expect("JSON");
+    let points = value["points"].as_u64().expect("a number");
+    let table = value["table"].as_array().expect("a table");
+    let sum = |of: &str| table.iter().filter_map(|row| row[of].as_u64()).sum::<u64>();
+    assert_eq!((sum("points"), sum("passed")), (points, points), "all of them pass");
+    assert!(points > 50, "{points}");
+    let planted = said("2", &["--peer", "2", "--bug", "ack_before_fsync", "--json"]);
+    assert_eq!(planted.code, 0, "crashes alone catch it: {}{}", planted.out, planted.err);
+    let value: serde_json::Value = serde_json::from_str(planted.out.trim()).expect("JSON");
+    let replay = value["violations"][0]["replay"].as_str().expect("a command").to_string();
+    let words: Vec<&str> = replay.split_whitespace().skip(1).collect();
+    let again = room.zoosim(&words);
+    assert_eq!(again.code, 0, "{replay}: {}{}", again.out, again.err);
+    let text = said("1", &["--peer", "1"]).out;
+    assert!(text.contains("no crash shows a violation"), "{text}");
+    let nobody = said("2", &["--peer", "200"]);
+    assert_eq!(nobody.code, 2);
+    assert!(nobody.err.starts_with("`quiet`, seed 2 has no peer p200\nhint: "), "{}", nobody.err);
+    let fails = room.zoosim(&["crashpoints", "ack-before-fsync", "--seed", "0"]);
+    assert_eq!(fails.code, 2, "{}", fails.out);
+    assert!(fails.err.contains("fails without any crash added: Durability/"), "{}", fails.err);
+}
+
+#[test]
+fn a_campaign_says_how_likely_something_new_is() {
+    let room = Room::new("novelty");
+    let said = room.zoosim(&["fuzz", "quiet", "--seeds", "0..6", "--json"]);
+    let value: serde_json::Value = serde_json::from_str(said.out.trim()).expect("JSON");
+    let novelty = &value["novelty"];
+    let number = |name: &str| novelty[name].as_u64().expect("a number");
+    assert_eq!(number("seeds"), 6);
+    assert!(number("behaviours") > 50 && number("alone") <= 6, "{novelty}");
+    assert_eq!(number("chance_ppm"), number("alone") * 1_000_000 / 6);
+    assert!(value["totals"]["pairs"]["leading > epoch_proposed"].as_u64() > Some(0));
+    assert!(value["reached"]["notes"][0].as_u64() > Some(10), "{}", value["reached"]);
+    let text = room.zoosim(&["fuzz", "quiet", "--seeds", "0..6", "--coverage"]).out;
+    assert!(text.contains(" seeds showed one that no other did: the next shows something"));
+    assert!(text.contains("\nnotes right behind notes, at one peer:\n"), "{text}");
+    assert!(text.contains(" leading > epoch_proposed\n"), "{text}");
+}
+
+#[test]
+fn a_campaign_shrinks_the_first_finding_of_each_signature() {
+    let room = Room::new("fuzz-shrinks");
+    let args = ["fuzz", "ack-before-fsync", "--seeds", "0..6", "--json"];
+    let said = room.zoosim(&args);
+    let lines = said.out.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let lines: Vec<serde_json::Value> = lines.collect();
+    let of = |what: &str| lines.iter().filter(|line| line["zoosim"] == what).count();
+    let last = lines.last().expect("a summary");
+    let signatures = last["signatures"].as_array().map_or(0, Vec::len);
+    assert!(signatures > 0 && of("shrunk/1") == signatures, "{}", said.out);
+    let small = lines.iter().find(|line| line["zoosim"] == "shrunk/1").expect("one at least");
+    let path = small["plan"].as_str().expect("a path");
+    assert_eq!(room.zoosim(&["replay", path]).code, 0, "{path}");
+    let plain = room.zoosim(&["fuzz", "ack-before-fsync", "--seeds", "0..6", "--no-shrink"]);
+    assert!(!plain.out.contains("shrunk `"), "{}", plain.out);
 }
 
 #[test]

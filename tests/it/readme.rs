@@ -40,6 +40,13 @@ fn excerpt(room: &Room) -> String {
     format!("```text\n{verdict}\n\n{lanes}\n{events}\n\n{}\n```\n", part(replay))
 }
 
+/// What shrinking the control comes to, and what is left of it.
+fn shrunk(room: &Room) -> String {
+    let page = room.zoosim(&["shrink", "ack-before-fsync", "--seed", "0", "--out", "small.json"]);
+    let (head, _) = page.out.split_once("\nPeers acknowledge").expect("then comes the report");
+    format!("```text\n{}\n```\n", head.trim_end())
+}
+
 #[test]
 fn the_readme_is_fresh() {
     let room = Room::new("readme-tables");
@@ -48,7 +55,7 @@ fn the_readme_is_fresh() {
         let table = room.zoosim(&["list", what, "--markdown"]).out;
         text = filled(&text, &format!("table {what}"), &table);
     }
-    must_be_fresh("README.md", &text);
+    must_be_fresh("README.md", &filled(&text, "shrunk", &shrunk(&room)));
 }
 
 /// Each line of a `sh` fence is a command that ends well; cargo's own are what `.ci/run` does.

@@ -41,6 +41,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("run", &["base", "kit", "plan", "world", "history", "verdict"]),
+    ("shrink", &["base", "plan", "history", "verdict", "kit", "run"]),
+    ("explain", &["base", "plan", "history", "verdict", "kit", "run", "shrink"]),
     ("explore", &["base", "plan", "history", "verdict", "kit", "run"]),
     ("report", &["base", "jute", "plan", "history", "process", "verdict", "znode"]),
 ];

@@ -26,6 +26,12 @@ impl Lane {
         Lane { key, kinds: Vec::new(), extra }
     }
 
+    /// Gives every draw to come another name.
+    pub(super) fn rekey(&mut self, other: impl Fn(&mut Key)) {
+        other(&mut self.key);
+        self.kinds.iter_mut().for_each(|kind| other(&mut kind.key));
+    }
+
     /// The name of the next decision about this kind and epoch.
     #[inline]
     pub(super) fn next(&mut self, kind: &'static str, epoch: Epoch) -> Key {

@@ -1,0 +1,190 @@
+//! `zoosim crashpoints`: one passing run, crashed at every durable effect and every send.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::base::PeerId;
+use crate::explore::{
+    Came, Enumerated, Judged, NoPoints, Point, Source, crash_everywhere, try_plan,
+};
+use crate::kit::Kit;
+use crate::plan::{Expect, Plan};
+use crate::report::small::moment;
+
+use super::args::CrashpointsArgs;
+use super::find::{self, Subject};
+use super::record::record;
+use super::{Done, Exit, is_expected, jobs, say};
+
+/// Crashes it everywhere.
+pub fn crashpoints(kit: &Kit, args: &CrashpointsArgs) -> Done {
+    let recipe = find::recipe(kit, args.bug.as_deref())?;
+    let subject = Subject::scenario(&args.scenario, recipe)?;
+    let seed = find::seed(&args.seed)?;
+    let plan = subject.source.plan(seed);
+    let name = subject.source.name();
+    let peer = args.peer.map(PeerId);
+    if let Some(peer) = peer.filter(|peer| peer.0 > plan.voters) {
+        let voters = plan.voters;
+        return Err(format!(
+            "`{name}`, seed {seed} has no peer {peer}\nhint: its peers are p1 to p{voters}"
+        ));
+    }
+    let all = crash_everywhere(&plan, kit, peer, args.down, jobs(args.jobs));
+    let all = all.map_err(|none| match none {
+        NoPoints::Cannot(cannot) => cannot.to_string(),
+        NoPoints::Fails(signature) => format!(
+            "`{name}`, seed {seed} fails without any crash added: {signature}\n\
+             hint: name a seed that passes"
+        ),
+    })?;
+    let found = found(kit, &subject, &plan, &all, args)?;
+    if args.json {
+        say(&format!("{}\n", as_json(name, seed, args, &all, &found)));
+    } else {
+        say(&text(name, seed, &plan, &all, &found));
+    }
+    let expect = subject.source.expect();
+    let undecided = all.points.iter().any(|(_, judged, _)| matches!(judged, Judged::Undecided(_)));
+    let caught = |one: &Found| is_expected(&one.finding, &expect);
+    Ok(match &expect {
+        Expect::Pass if !found.is_empty() => Exit::Violated,
+        Expect::Pass if undecided => Exit::Undecided,
+        Expect::Pass => Exit::Held,
+        Expect::Violation(_) if found.iter().any(caught) => Exit::Held,
+        Expect::Violation(_) => Exit::Violated,
+    })
+}
+
+/// Crashes of one signature.
+struct Found {
+    signature: String,
+    finding: crate::verdict::Finding,
+    count: u64,
+    /// Where the first of them strikes.
+    place: String,
+    replay: String,
+}
+
+/// The violations by signature, the first of each written down as a plan of its own.
+fn found(
+    kit: &Kit,
+    subject: &Subject,
+    plan: &Arc<Plan>,
+    all: &Enumerated,
+    args: &CrashpointsArgs,
+) -> Result<Vec<Found>, String> {
+    let mut found: Vec<Found> = Vec::new();
+    for (point, judged, digest) in &all.points {
+        let Judged::Violated(signature, finding) = judged else { continue };
+        let signature = signature.to_string();
+        if let Some(known) = found.iter_mut().find(|known| known.signature == signature) {
+            known.count += 1;
+            continue;
+        }
+        let mut planned = point.plan(plan, args.down);
+        if subject.source.expect() != Expect::Pass {
+            planned.expect = Expect::Violation(vec![finding.property.to_string()]);
+        }
+        let place = planned.faults.last().map(|last| moment(&last.when)).unwrap_or_default();
+        let replay = write(kit, planned, &args.out, *digest)?;
+        let finding = finding.clone();
+        found.push(Found { signature, finding, count: 1, place, replay });
+    }
+    Ok(found)
+}
+
+/// Writes a failing run down; the command that replays it.
+fn write(kit: &Kit, plan: Plan, out: &Path, digest: crate::base::Digest) -> Result<String, String> {
+    let plan = Arc::new(plan);
+    let source = Source::Plan(String::new(), plan.clone());
+    let Came::Ran(ran) = try_plan(&plan, kit) else {
+        return Err("a plan with one more crash does not run: this is a mistake".into());
+    };
+    if ran.digest != digest {
+        return Err("a fork ran unlike its plan: this is a mistake of the simulator".into());
+    }
+    let subject = Subject { source, file: None };
+    Ok(record(kit, &subject, plan.seed, &ran, Some(out))?.replay)
+}
+
+/// How many points of a sort there were, and how they came out.
+#[derive(Default)]
+struct Row {
+    points: u64,
+    passed: u64,
+    violated: u64,
+    undecided: u64,
+}
+
+fn rows(all: &Enumerated) -> BTreeMap<&str, Row> {
+    let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
+    for (Point { what, .. }, judged, _) in &all.points {
+        let row = rows.entry(what).or_default();
+        row.points += 1;
+        match judged {
+            Judged::Passed => row.passed += 1,
+            Judged::Undecided(_) => row.undecided += 1,
+            Judged::Violated(..) => row.violated += 1,
+        }
+    }
+    rows
+}
+
+fn text(name: &str, seed: u64, plan: &Plan, all: &Enumerated, found: &[Found]) -> String {
+    let (points, steps, voters) = (all.points.len(), all.steps, plan.voters);
+    let mut text = format!(
+        "`{name}`, seed {seed}: {points} crash points in {steps} events of {voters} peers: every \
+         durable effect\nand every send before calm\n"
+    );
+    if let Some(signature) = &all.without {
+        text.push_str(&format!("without any crash: {signature}\n"));
+    }
+    text.push_str("\n  crash right behind            points   passed violated undecided\n");
+    for (what, row) in rows(all) {
+        let Row { points, passed, violated, undecided } = row;
+        text.push_str(&format!(
+            "  {what:<28} {points:>7} {passed:>8} {violated:>8} {undecided:>9}\n"
+        ));
+    }
+    for one in found {
+        let Found { signature, finding, count, place, replay } = one;
+        text.push_str(&format!("\n{count} x {signature}, first: {place}\n"));
+        crate::report::text::paragraph(&mut text, "  ", &finding.detail);
+        text.push_str(&format!("  {replay}\n"));
+    }
+    if found.is_empty() {
+        text.push_str("\nno crash shows a violation\n");
+    }
+    text
+}
+
+fn as_json(
+    name: &str,
+    seed: u64,
+    args: &CrashpointsArgs,
+    all: &Enumerated,
+    found: &[Found],
+) -> Value {
+    let rows = rows(all).into_iter().map(|(what, row)| {
+        json!({
+            "behind": what, "points": row.points, "passed": row.passed,
+            "violated": row.violated, "undecided": row.undecided,
+        })
+    });
+    let found = found.iter().map(|one| {
+        json!({
+            "signature": one.signature, "count": one.count, "first": one.place,
+            "detail": one.finding.detail, "replay": one.replay,
+        })
+    });
+    json!({
+        "zoosim": "crashpoints/1", "source": name, "seed": seed, "peer": args.peer,
+        "down_ms": args.down, "events": all.steps, "points": all.points.len(),
+        "without": all.without.as_ref().map(ToString::to_string),
+        "table": rows.collect::<Vec<Value>>(), "violations": found.collect::<Vec<Value>>(),
+    })
+}
