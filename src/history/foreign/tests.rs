@@ -120,7 +120,8 @@ INFO  jepsen.util - 3   :info  :cas   :timed-out
 
 #[test]
 fn porcupine_s_operations_and_events() {
-    let operations = r#"[{"ClientId":0,"Input":{"Op":1,"Key":"a","Value":"x"},"Call":5,"Output":{"V":""},"Return":10},
+    let operations = r#"[{"ClientId":0,"Input":{"Op":1,"Key":"a","Value":"x"},"Call":5,
+"Output":{"V":""},"Return":10},
 {"ClientId":1,"Input":{"op":"get","key":"a"},"Call":10,"Output":"x","Return":12},
 {"ClientId":2,"Input":{"op":2,"arg1":1,"arg2":2},"Call":1,"Output":{"unknown":true},"Return":99},
 {"ClientId":2,"Input":{"op":2,"arg1":1,"arg2":2},"Call":100,"Output":{"ok":false},"Return":101}]"#;

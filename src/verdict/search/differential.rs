@@ -1,10 +1,10 @@
 //! The definition of linearizability, and random small histories to hold the search against it.
 //!
-//! [`linearizable`] is the definition: some order of all answered operations, and of any of the lost
-//! ones, in which none comes after one that was called after its return, and every answer is right.
-//! It tries all of them. [`compare`] draws a history, asks the definition, then the search with
-//! everything on and with a random half of its reductions, and checks the orders that come with the
-//! verdicts too. `zoosim bench check --differential N` does it N times for each model.
+//! [`linearizable`] is the definition: some order of all answered operations, and of any of the
+//! lost ones, in which none comes after one that was called after its return, and every answer is
+//! right. It tries all of them. [`compare`] draws a history, asks the definition, then the search
+//! with everything on and with a random half of its reductions, and checks the orders that come
+//! with the verdicts too. `zoosim bench check --differential N` does it N times for each model.
 
 use crate::base::{Draw, Key, Ratio};
 

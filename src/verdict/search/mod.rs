@@ -176,8 +176,8 @@ pub enum Limit {
     Nodes,
     /// [`Options::bytes`].
     Bytes,
-    /// What the search breadth first can tell apart, which alone was allowed: 128 operations open at
-    /// once, 128 lost ones, and no order within processes.
+    /// What the search breadth first can tell apart, which alone was allowed: 128 operations open
+    /// at once, 128 lost ones, and no order within processes.
     Width,
 }
 

@@ -1,10 +1,10 @@
 //! Registers in which no value is written twice, decided without a search (Gibbons and Korach).
 //!
-//! Then each read tells which write it saw, and a write with its reads is a cluster that nothing may
-//! come between. Cluster A must come before B if something of A returned before something of B was
-//! called: if A's earliest return is before B's latest call. There is an order unless two clusters
-//! must both come first, or a read returned before its write was called: longer cycles contain
-//! shorter ones. Sorting the clusters shows it.
+//! Then each read tells which write it saw, and a write with its reads is a cluster that nothing
+//! may come between. Cluster A must come before B if something of A returned before something of B
+//! was called: if A's earliest return is before B's latest call. There is an order unless two
+//! clusters must both come first, or a read returned before its write was called: longer cycles
+//! contain shorter ones. Sorting the clusters shows it.
 
 use super::super::model::{Access, History, Model, Timed};
 
