@@ -8,6 +8,7 @@
 
 pub mod durability;
 mod files;
+pub mod forge;
 pub mod invariant;
 pub mod linear;
 pub mod liveness;
@@ -15,6 +16,7 @@ pub mod locks;
 pub mod model;
 pub mod search;
 pub mod signature;
+pub mod sweep;
 pub mod witness;
 
 use std::fmt;

@@ -19,7 +19,7 @@ mod calls;
 mod commit;
 mod effect;
 mod order;
-mod tally;
+pub(super) mod tally;
 mod watches;
 
 use crate::base::{PeerId, SessionId};
@@ -172,4 +172,4 @@ impl Core {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -8,10 +8,10 @@ macro_rules! properties {
     ($($name:ident: $line:literal,)*) => {
         /// One property.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Property { $($name,)* }
+        pub(in crate::verdict) enum Property { $($name,)* }
 
         /// Names and one line each, in the order of [`Property`].
-        pub(super) const PROPERTIES: &[(&str, &str)] = &[$((stringify!($name), $line),)*];
+        pub(in crate::verdict) const PROPERTIES: &[(&str, &str)] = &[$((stringify!($name), $line),)*];
     };
 }
 

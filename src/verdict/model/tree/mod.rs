@@ -282,6 +282,20 @@ impl Model {
         Some((node.mzxid, node.pzxid))
     }
 
+    /// Drops what only states before `view` need: nobody will ask for them any more.
+    pub(crate) fn forget(&mut self, view: Zxid) {
+        for entry in &mut self.entries {
+            let older = entry.versions.partition_point(|version| version.zxid <= view);
+            entry.versions.drain(..older.saturating_sub(1));
+            let older = entry.child_log.partition_point(|change| change.zxid <= view);
+            entry.child_log.drain(..older);
+            for events in [&mut entry.data_events, &mut entry.child_events] {
+                let older = events.partition_point(|(zxid, _)| *zxid <= view);
+                events.drain(..older);
+            }
+        }
+    }
+
     fn look(&self, path: &str) -> Option<&Entry> {
         self.places.get(path).map(|place| &self.entries[*place as usize])
     }

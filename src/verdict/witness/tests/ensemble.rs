@@ -65,12 +65,12 @@ pub(super) struct Ensemble {
     data: u64,
 }
 
-pub(super) fn at(step: usize) -> At {
+pub(in crate::verdict) fn at(step: usize) -> At {
     At { step: step as u64, time: Time(step as u64 * 1000) }
 }
 
 /// A legal run of so many steps.
-pub(super) fn legal(seed: u64, steps: usize) -> Vec<Seen> {
+pub(in crate::verdict) fn legal(seed: u64, steps: usize) -> Vec<Seen> {
     let mut run = Ensemble {
         dice: Dice::new(seed, "witness"),
         seen: Vec::new(),

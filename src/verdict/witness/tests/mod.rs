@@ -1,7 +1,7 @@
 //! Legal runs pass in silence; every property fires.
 
-mod ensemble;
-mod mutate;
+pub(in crate::verdict) mod ensemble;
+pub(in crate::verdict) mod mutate;
 mod service;
 
 use super::*;
@@ -14,7 +14,7 @@ use ensemble::{at, legal};
 use mutate::{KINDS, mutate};
 use service::record;
 
-fn judge(seen: &[Seen]) -> (Witness, Vec<Finding>) {
+pub(in crate::verdict) fn judge(seen: &[Seen]) -> (Witness, Vec<Finding>) {
     let mut witness = Witness::new();
     let mut findings = Vec::new();
     for (step, seen) in seen.iter().enumerate() {

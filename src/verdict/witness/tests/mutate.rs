@@ -12,7 +12,7 @@ use crate::process::Note;
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 /// The names of all mutations, for the test's table.
-pub(super) const KINDS: [&str; 19] = [
+pub(in crate::verdict) const KINDS: [&str; 19] = [
     "stat",
     "data",
     "names",
@@ -77,7 +77,7 @@ fn bump(stat: &mut Stat, dice: &mut Dice) {
 }
 
 /// Applies one mutation of this kind somewhere; false if there is no place for it.
-pub(super) fn mutate(kind: &str, seen: &mut Vec<Seen>, dice: &mut Dice) -> bool {
+pub(in crate::verdict) fn mutate(kind: &str, seen: &mut Vec<Seen>, dice: &mut Dice) -> bool {
     let index = index(seen);
     let from = dice.below(seen.len() as u64) as usize;
     let order: Vec<usize> = (from..seen.len()).chain(0..from).collect();

@@ -1,0 +1,487 @@
+//! Calls without an answer, when nobody shows the log (checker notes, 4d): what did they do?
+//!
+//! The sweep goes on without them until an answer does not fit. Then it looks for a lost call, or
+//! for the unseen end of a session, that makes it fit, and gives it a zxid that nobody else has:
+//! the one that the answer shows, or else the latest that is free. It may lie in the past, as long
+//! as nobody has looked since at what it changes: then what was judged in between stays right.
+//!
+//! What passes is proven: the order is there. Where there was a choice, a breach that comes later
+//! may be the fault of the choice: it is a doubt, and the history stays undecided.
+
+use std::collections::BTreeMap;
+
+use super::names::NONE;
+use super::replay::{CLOSE, GAP, Replay, TAKEN, is_own, parts_of};
+use super::shown::Shown;
+use super::tape::{EARLY, Kind, LOST, OK, Part, flag};
+use super::tree::{CHILDREN, CREATED, Trigger, Who};
+
+/// How many lost calls together may explain one answer.
+const DEPTH: u32 = 3;
+/// How far back a lost call may be found to have happened, in keys, if no answer says when.
+pub(super) const REACH: u32 = 4096;
+/// How many attempts one history is worth, per lost call.
+const ATTEMPTS: u64 = 400;
+
+/// One lost call, or the unseen end of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unknown {
+    /// The call; [`NONE`] for the end of a session.
+    pub(super) call: u32,
+    pub(super) session: u32,
+    pub(super) part: Part,
+    /// It happened strictly between these keys.
+    pub(super) after: u32,
+    pub(super) before: u32,
+    /// The rank of its call.
+    pub(super) called: u32,
+    /// Its payload was read, and the Stat beside it told this key; [`NONE`] if not.
+    pub(super) fixed: u32,
+    /// The key it was given; [`GAP`] if none.
+    pub(super) placed: u32,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unknowns {
+    pub(super) list: Vec<Unknown>,
+    by_path: BTreeMap<u32, Vec<u32>>,
+    /// Ends of sessions, by session.
+    ends: Vec<u32>,
+    /// What answers and events show to have happened at zxids that no answer has.
+    pub(super) shown: BTreeMap<u32, Vec<Shown>>,
+    /// Where those of one session were put: call and key.
+    pub(super) put: BTreeMap<u32, Vec<(u32, u32)>>,
+    attempts: u64,
+    /// Parents under which a lost call may have made a sequential name, and the keys of all
+    /// creates there: they tell which number it got.
+    births: BTreeMap<u32, Vec<u32>>,
+    /// Whether a path is among these.
+    pub(super) counted: Vec<bool>,
+    /// Where the lost call under trial is put.
+    trying: u32,
+}
+
+impl Unknowns {
+    #[inline]
+    pub(super) fn any(&self) -> bool {
+        !self.list.is_empty()
+    }
+
+    /// How many nodes were made under a parent since the key under trial.
+    pub(super) fn births_since(&self, parent: u32) -> i32 {
+        if self.trying == NONE {
+            return 0;
+        }
+        let births = self.births.get(&parent).map_or(&[][..], Vec::as_slice);
+        births.iter().rev().take_while(|key| **key > self.trying).count() as i32
+    }
+
+    pub(super) fn born(&mut self, parent: u32, key: u32) {
+        let births = self.births.entry(parent).or_default();
+        let at = births.partition_point(|other| *other <= key);
+        births.insert(at, key);
+    }
+
+    /// The lost calls of a tape, with the bounds that their sessions' other calls put (P2).
+    pub(super) fn of(replay: &Replay<'_>) -> Unknowns {
+        let (tape, axis) = (&*replay.tape, &replay.axis);
+        let mut unknowns = Unknowns { trying: NONE, ..Unknowns::default() };
+        unknowns.counted = vec![false; tape.paths.len()];
+        let sessions = tape.sessions.len();
+        let (mut views, mut ephemeral) = (vec![0u32; sessions], vec![false; sessions]);
+        let (mut last, mut closes) = (vec![0u32; sessions], vec![false; sessions]);
+        for (index, rec) in tape.calls.iter().enumerate() {
+            let session = rec.session as usize;
+            let view = &mut views[session];
+            ephemeral[session] |= makes_ephemerals(&tape.parts, &rec.part);
+            closes[session] |= rec.part.kind == Kind::Close && rec.part.code == OK;
+            if rec.part.code != LOST {
+                *view = axis.key(rec.zxid).map_or(*view, |key| key.max(*view));
+                last[session] = last[session].max(rec.ret);
+            } else if rec.part.kind.is_txn() {
+                unknowns.list.push(Unknown {
+                    call: index as u32,
+                    session: rec.session,
+                    part: rec.part,
+                    after: *view,
+                    before: NONE,
+                    called: rec.call,
+                    fixed: NONE,
+                    placed: GAP,
+                });
+            }
+        }
+        let mut next = vec![NONE; sessions];
+        let mut at = unknowns.list.len();
+        for (index, rec) in tape.calls.iter().enumerate().rev() {
+            if at > 0 && unknowns.list[at - 1].call == index as u32 {
+                at -= 1;
+                unknowns.list[at].before = next[rec.session as usize];
+            } else if is_own(rec)
+                && let Some(key) = axis.key(rec.zxid)
+            {
+                let next = &mut next[rec.session as usize];
+                *next = key.min(*next);
+            }
+        }
+        for (number, unknown) in unknowns.list.iter().enumerate() {
+            let own = std::slice::from_ref(&unknown.part);
+            let multi = unknown.part.kind == Kind::Multi;
+            for part in if multi { parts_of(tape, &unknown.part) } else { own } {
+                if part.has(flag::SEQUENTIAL) && tape.paths.parent[part.path as usize] != NONE {
+                    unknowns.counted[tape.paths.parent[part.path as usize] as usize] = true;
+                }
+            }
+            for path in touched(&tape.parts, &tape.paths.parent, &unknown.part) {
+                unknowns.by_path.entry(path).or_default().push(number as u32);
+            }
+        }
+        for session in 0..sessions {
+            unknowns.ends.push(NONE);
+            if ephemeral[session] && !closes[session] {
+                unknowns.ends[session] = unknowns.list.len() as u32;
+                unknowns.list.push(Unknown {
+                    call: NONE,
+                    session: session as u32,
+                    part: CLOSE,
+                    after: views[session],
+                    before: NONE,
+                    called: 0,
+                    fixed: NONE,
+                    placed: GAP,
+                });
+            }
+        }
+        if unknowns.any() {
+            unknowns.look_at_stats(replay);
+        }
+        unknowns.attempts = 10_000 + ATTEMPTS * unknowns.list.len() as u64;
+        unknowns
+    }
+}
+
+fn makes_ephemerals(parts: &[Part], part: &Part) -> bool {
+    match part.kind {
+        Kind::Create => part.has(flag::EPHEMERAL),
+        Kind::Multi => {
+            let start = part.extra as usize;
+            parts[start..start + part.version as usize].iter().any(|p| p.has(flag::EPHEMERAL))
+        }
+        _ => false,
+    }
+}
+
+/// The paths whose state a write may change.
+fn touched(parts: &[Part], parents: &[u32], part: &Part) -> Vec<u32> {
+    let mut paths = Vec::new();
+    match part.kind {
+        Kind::Create | Kind::Delete => {
+            paths.push(part.path);
+            paths.push(parents[part.path as usize]);
+        }
+        Kind::SetData => paths.push(part.path),
+        Kind::Multi => {
+            let start = part.extra as usize;
+            for part in &parts[start..start + part.version as usize] {
+                paths.extend(touched(parts, parents, part));
+            }
+        }
+        _ => {}
+    }
+    paths.retain(|path| *path != NONE);
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+/// What must come to fit.
+#[derive(Clone, Copy)]
+pub(super) enum Goal<'g> {
+    Write(&'g Part, Who),
+    Read(&'g Part),
+    /// What answers and events show of this very key.
+    Shown(&'g [Shown]),
+}
+
+/// What a trial changed, to be taken back or made good.
+struct Trial {
+    unknown: u32,
+    key: u32,
+    fired: Vec<Trigger>,
+    /// What the end of its session, which was known already, did to it.
+    ended: Vec<Trigger>,
+}
+
+impl Replay<'_> {
+    /// Whether lost calls explain the answer to a write. If so, all of it has been carried out.
+    pub(super) fn explained(&mut self, key: u32, part: &Part, who: Who) -> bool {
+        self.explain(key, Goal::Write(part, who))
+    }
+
+    /// Whether lost calls explain the answer to a read.
+    pub(super) fn explained_read(&mut self, key: u32, part: &Part) -> bool {
+        self.explain(key, Goal::Read(part))
+    }
+
+    /// Somebody was shown a change at this zxid, which no answer has. It stands in `fired` then.
+    pub(super) fn explain_gap(&mut self, key: u32) {
+        if let Some(shown) = self.lost.shown.get(&key).cloned() {
+            self.explain(key, Goal::Shown(&shown));
+        }
+    }
+
+    fn explain(&mut self, key: u32, goal: Goal<'_>) -> bool {
+        if !self.lost.any() {
+            return false;
+        }
+        let (mark, was) = (self.tree.mark(), self.tree.keeping);
+        self.tree.keeping = true;
+        let mut trials = Vec::new();
+        let found = self.solve(key, goal, DEPTH, &mut trials);
+        let own = std::mem::take(&mut self.tree.fired);
+        if found {
+            for trial in &trials {
+                self.make_good(trial);
+            }
+        } else {
+            self.tree.back(mark);
+        }
+        if !was {
+            self.tree.settle();
+        }
+        self.tree.fired = match goal {
+            Goal::Write(..) if found => own,
+            Goal::Shown(..) if found => {
+                let here = trials.into_iter().filter(|trial| trial.key == key);
+                here.flat_map(|trial| trial.fired).collect()
+            }
+            Goal::Write(..) | Goal::Read(_) | Goal::Shown(_) => Vec::new(),
+        };
+        found
+    }
+
+    fn solve(&mut self, key: u32, goal: Goal<'_>, depth: u32, trials: &mut Vec<Trial>) -> bool {
+        let candidates = self.candidates(key, goal);
+        if candidates.len() > 1 {
+            self.court.guessed = true;
+        }
+        let any = !candidates.is_empty();
+        for unknown in candidates {
+            for at in self.places(key, unknown, goal) {
+                if self.lost.attempts == 0 {
+                    self.court.guessed = true;
+                    return false;
+                }
+                self.lost.attempts -= 1;
+                let mark = self.tree.mark();
+                if !self.put(unknown, at) {
+                    continue;
+                }
+                let fired = std::mem::take(&mut self.tree.fired);
+                let ended = self.end_again(unknown, at);
+                trials.push(Trial { unknown, key: at, fired, ended });
+                if self.meets(key, goal, trials)
+                    || depth > 1 && self.solve(key, goal, depth - 1, trials)
+                {
+                    return true;
+                }
+                trials.pop();
+                self.take_away(unknown, at);
+                self.tree.back(mark);
+            }
+        }
+        // One of them may be behind it all the same, in a way that was not tried.
+        self.court.guessed |= any;
+        false
+    }
+
+    fn meets(&mut self, key: u32, goal: Goal<'_>, trials: &[Trial]) -> bool {
+        match goal {
+            Goal::Write(part, who) => self.outcome(key, part, who).is_none(),
+            Goal::Read(part) => self.value(key, part).is_none(),
+            Goal::Shown(shown) => {
+                let zxid = self.axis.zxid(key).0;
+                shown.iter().all(|shown| {
+                    let node = self.tree.node(shown.path());
+                    match *shown {
+                        Shown::Created(_, owner) => {
+                            let own = match node.owner {
+                                NONE => 0,
+                                session => self.tape.sessions[session as usize].0,
+                            };
+                            node.alive && node.czxid == zxid && own == owner
+                        }
+                        Shown::Data(_, version, length, data) => {
+                            let right = data.is_none_or(|data| node.data == data);
+                            let same = (node.version, node.length) == (version, length);
+                            node.alive && node.mzxid == zxid && right && same
+                        }
+                        Shown::Kids(_, cversion, children) => {
+                            let now = node.creates.wrapping_mul(2).wrapping_sub(node.children);
+                            let same = (now, node.children) == (cversion, children);
+                            node.alive && node.pzxid == zxid && same
+                        }
+                        Shown::Fired(path, kind) => {
+                            let told = |(_, p, k): &Trigger| (*p, *k) == (path, kind);
+                            trials.iter().any(|t| t.key == key && t.fired.iter().any(told))
+                        }
+                    }
+                })
+            }
+        }
+    }
+
+    /// Lost calls that touch what the goal is about, and may have happened by now.
+    fn candidates(&mut self, key: u32, goal: Goal<'_>) -> Vec<u32> {
+        let mut about = match goal {
+            Goal::Write(part, _) | Goal::Read(part) => match part.kind {
+                Kind::Multi | Kind::MultiRead => {
+                    parts_of(self.tape, part).iter().map(|part| part.path).collect()
+                }
+                Kind::SetWatches => self.tape.rewatches[part.extra as usize]
+                    .lists
+                    .iter()
+                    .flatten()
+                    .copied()
+                    .collect(),
+                _ => vec![part.path],
+            },
+            Goal::Shown(shown) => shown.iter().map(|shown| shown.path()).collect(),
+        };
+        about.retain(|path| *path != NONE);
+        let parents: Vec<u32> =
+            about.iter().map(|path| self.tape.paths.parent[*path as usize]).collect();
+        about.extend(parents.into_iter().filter(|path| *path != NONE));
+        about.dedup();
+        let mut found: Vec<u32> = Vec::new();
+        for path in &about {
+            let Some(known) = self.lost.by_path.get_mut(path) else { continue };
+            let list = &self.lost.list;
+            // What another write of its session has overtaken long ago is out of reach.
+            known.retain(|n| {
+                let unknown = &list[*n as usize];
+                unknown.before == NONE || unknown.before.saturating_add(REACH) > key
+            });
+            found.extend(known.iter().filter(|n| {
+                let unknown = &list[**n as usize];
+                unknown.placed == GAP && unknown.after < key
+            }));
+        }
+        self.add_ends(key, &about, &mut found);
+        let mut seen = std::collections::BTreeSet::new();
+        found.retain(|n| seen.insert(*n));
+        found
+    }
+
+    /// Sessions that may have ended unseen, of which the goal's nodes or their children are.
+    fn add_ends(&self, key: u32, about: &[u32], found: &mut Vec<u32>) {
+        let mut add = |session: u32| {
+            let Some(end) = self.lost.ends.get(session as usize) else { return };
+            if *end == NONE || self.lives[session as usize].closed != NONE {
+                return;
+            }
+            let unknown = &self.lost.list[*end as usize];
+            if unknown.placed == GAP && unknown.after < key && !found.contains(end) {
+                found.push(*end);
+            }
+        };
+        for path in about {
+            let node = self.tree.node(*path);
+            if node.alive && node.owner != NONE {
+                add(node.owner);
+            }
+        }
+        for session in 0..self.lost.ends.len() as u32 {
+            let end = self.lost.ends[session as usize];
+            if end == NONE || self.lost.list[end as usize].after >= key {
+                continue;
+            }
+            let mine = self.tree.owned_by(session);
+            if mine.iter().any(|path| about.contains(&self.tape.paths.parent[*path as usize])) {
+                add(session);
+            }
+        }
+    }
+
+    /// Carries a lost call out at a key, if the state allows it.
+    fn put(&mut self, unknown: u32, at: u32) -> bool {
+        let Unknown { part, session, call, .. } = self.lost.list[unknown as usize];
+        let who = Who { session, zxid: self.axis.zxid(at).0 };
+        self.tree.fired.clear();
+        self.lost.trying = at;
+        let fine = match part.kind {
+            Kind::Close => {
+                self.tree.act(&self.tape.paths, &part, who, 0);
+                call != NONE || !self.tree.fired.is_empty()
+            }
+            _ => self.perform(&part, who),
+        };
+        self.lost.trying = NONE;
+        if fine {
+            self.writer[at as usize] = TAKEN;
+            self.lost.list[unknown as usize].placed = at;
+            if call != NONE {
+                self.lost.put.entry(session).or_default().push((call, at));
+            }
+        }
+        fine
+    }
+
+    /// A node that turns out to have been made by a session before its end went with it.
+    fn end_again(&mut self, unknown: u32, at: u32) -> Vec<Trigger> {
+        let session = self.lost.list[unknown as usize].session;
+        let closed = self.lives[session as usize].closed;
+        if closed != NONE && at < closed {
+            let who = Who { session, zxid: self.axis.zxid(closed).0 };
+            self.tree.act(&self.tape.paths, &CLOSE, who, 0);
+        }
+        std::mem::take(&mut self.tree.fired)
+    }
+
+    fn take_away(&mut self, unknown: u32, at: u32) {
+        let Unknown { session, call, .. } = self.lost.list[unknown as usize];
+        self.writer[at as usize] = GAP;
+        self.lost.list[unknown as usize].placed = GAP;
+        if call != NONE {
+            self.lost.put.entry(session).or_default().retain(|(other, _)| *other != call);
+        }
+    }
+
+    /// A lost call is found to have happened: what follows from that.
+    fn make_good(&mut self, trial: &Trial) {
+        let Unknown { part, session, called, .. } = self.lost.list[trial.unknown as usize];
+        self.latest_call = self.latest_call.max(called + 1);
+        let zxid = self.axis.zxid(trial.key).0;
+        let ended = self.lives[session as usize].closed;
+        for trigger in &trial.ended {
+            self.watches.fire(self.axis.zxid(ended).0, *trigger);
+        }
+        for trigger in &trial.fired {
+            self.watches.fire(zxid, *trigger);
+            let (_, path, kind) = *trigger;
+            let parent = self.tape.paths.parent[path as usize];
+            if kind == CREATED && self.lost.counted.get(parent as usize) == Some(&true) {
+                self.lost.born(parent, trial.key);
+            }
+            // Nothing else may be found to have happened to the node itself before. To its parent
+            // it may: what children do to it may be done in any order.
+            if kind != CHILDREN {
+                let seen = &mut self.tree.nodes[path as usize].seen;
+                seen.alive = seen.alive.max(trial.key);
+                seen.data = seen.data.max(trial.key);
+            }
+        }
+        if part.kind == Kind::Close {
+            let closed = &mut self.lives[session as usize].closed;
+            *closed = trial.key.min(*closed);
+        }
+    }
+
+    /// The calls without an answer that are shown to have happened, with their zxids.
+    pub(super) fn found(&self) -> Vec<(u32, u64)> {
+        let placed = self.lost.list.iter().filter(|unknown| unknown.placed != GAP);
+        let calls = placed.filter(|unknown| unknown.call != NONE);
+        calls.map(|unknown| (unknown.call, self.axis.zxid(unknown.placed).0)).collect()
+    }
+}

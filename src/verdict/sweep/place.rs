@@ -1,0 +1,150 @@
+//! Where a lost call can have happened: after what its session had seen, before what its session
+//! did next, and since the last time that anybody looked at what it changes.
+
+use super::lost::{Goal, REACH, Unknown};
+use super::names::NONE;
+use super::replay::{GAP, Replay, parts_of};
+use super::tape::{EARLY, Kind, OK, Part, flag};
+
+impl Replay<'_> {
+    /// Keys that a lost call may have had: the one in question, or the latest that is free and of
+    /// which nothing is known.
+    pub(super) fn places(&self, key: u32, unknown: u32, goal: Goal<'_>) -> Vec<u32> {
+        let Unknown { after, before, part, session, called, fixed, .. } =
+            self.lost.list[unknown as usize];
+        let bound = after.max(self.last_look(&part, session));
+        let closed = self.lives[session as usize].closed;
+        let last = match goal {
+            Goal::Write(..) => key - 1,
+            Goal::Read(_) | Goal::Shown(_) => key,
+        };
+        let last = last.min(before.saturating_sub(1)).min(closed.saturating_sub(1));
+        let free = |at: u32| {
+            at > bound
+                && at <= last
+                && self.writer[at as usize] == GAP
+                // Nothing from this key on had returned when the call was made (P1).
+                && self.soonest[at as usize] > called
+                && self.axis.zxid(at).counter() != 0
+                && self.in_turn(unknown, at)
+        };
+        let mut places: Vec<u32> = Vec::new();
+        let here = matches!(goal, Goal::Shown(_)) && (fixed == NONE || fixed == key);
+        if here && free(key) {
+            places.push(key);
+        }
+        if fixed == NONE {
+            let reach = bound.max(last.saturating_sub(REACH));
+            let dark = |at: &u32| free(*at) && !self.lost.shown.contains_key(at);
+            places.extend((reach + 1..=last).rev().find(dark));
+        }
+        places
+    }
+
+    /// A session's lost calls happen in the order of its calls, too.
+    fn in_turn(&self, unknown: u32, at: u32) -> bool {
+        let Unknown { call, session, .. } = self.lost.list[unknown as usize];
+        let put = self.lost.put.get(&session).map_or(&[][..], Vec::as_slice);
+        put.iter().all(|(other, key)| (*other < call) == (*key < at))
+    }
+
+    /// The last key at which anybody looked at what this write changes.
+    fn last_look(&self, part: &Part, session: u32) -> u32 {
+        let parent = |path: u32| {
+            let parent = self.tape.paths.parent[path as usize];
+            if parent == NONE { path } else { parent }
+        };
+        // A parent must have been there already: since its creation, if that is known.
+        let born = |path: u32| {
+            let node = self.tree.node(path);
+            if node.alive { self.axis.key(node.czxid).unwrap_or(0) } else { 0 }
+        };
+        let kids = |path: u32| {
+            let seen = self.tree.node(path).seen;
+            seen.kids.max(seen.names).max(born(path))
+        };
+        let made = |path: u32| kids(path).max(self.tree.node(path).seen.births);
+        let gone = |path: u32| {
+            let seen = self.tree.node(path).seen;
+            let last = seen.alive.max(seen.data).max(seen.kids).max(seen.names);
+            last.max(kids(parent(path)))
+        };
+        match part.kind {
+            Kind::Create if part.has(flag::SEQUENTIAL) => made(parent(part.path)),
+            Kind::Create => gone(part.path).max(made(parent(part.path))),
+            Kind::Delete => gone(part.path),
+            Kind::SetData => self.tree.node(part.path).seen.data.max(born(part.path)),
+            Kind::Check => {
+                let node = self.tree.node(part.path);
+                born(part.path).max(self.axis.key(node.mzxid).unwrap_or(0))
+            }
+            Kind::Multi => {
+                let parts = parts_of(self.tape, part);
+                parts.iter().map(|part| self.last_look(part, session)).max().unwrap_or(0)
+            }
+            Kind::Close => self.tree.owned_by(session).into_iter().map(gone).max().unwrap_or(0),
+            Kind::Exists
+            | Kind::GetData
+            | Kind::GetChildren
+            | Kind::MultiRead
+            | Kind::Sync
+            | Kind::SetWatches
+            | Kind::Ping
+            | Kind::CreateSession => NONE,
+        }
+    }
+
+    /// Remembers at which key a write or a read depended on what.
+    #[inline]
+    pub(super) fn stamp(&mut self, key: u32, part: &Part, code: i16) {
+        if !self.lost.any() || part.path == NONE {
+            return;
+        }
+        const NO_NODE: i16 = -101;
+        const BAD_VERSION: i16 = -103;
+        const NOT_EMPTY: i16 = -111;
+        const OF_THE_REQUEST: [i16; 3] = [-5, -8, -114];
+        if OF_THE_REQUEST.contains(&code) {
+            return;
+        }
+        let parent = self.tape.paths.parent[part.path as usize];
+        let done = code == OK || code == EARLY;
+        if matches!(part.kind, Kind::Create | Kind::Delete) && parent != NONE {
+            let above = &mut self.tree.nodes[parent as usize].seen;
+            above.alive = key;
+            if done && part.has(flag::SEQUENTIAL) {
+                above.births = key;
+            }
+            let counted = self.lost.counted.get(parent as usize) == Some(&true);
+            if code == OK && part.kind == Kind::Create && counted {
+                self.lost.born(parent, key);
+            }
+        }
+        let seen = &mut self.tree.nodes[part.path as usize].seen;
+        seen.alive = key;
+        match part.kind {
+            _ if code == NO_NODE => {}
+            Kind::Create | Kind::SetData | Kind::GetData | Kind::Exists if done => seen.data = key,
+            Kind::Delete if done => (seen.kids, seen.names) = (key, key),
+            Kind::GetChildren if done => seen.names = key,
+            _ if code == BAD_VERSION => seen.data = key,
+            _ if code == NOT_EMPTY => seen.names = key,
+            _ => {}
+        }
+        if matches!(part.kind, Kind::Delete | Kind::Check) && part.version != -1 {
+            seen.data = key;
+        }
+        if code == OK && part.stat != NONE {
+            (seen.data, seen.kids) = (key, key);
+        }
+    }
+
+    /// The end of a session depends on all that it deletes.
+    pub(super) fn stamp_owned(&mut self, key: u32, session: u32) {
+        if self.lost.any() {
+            for path in self.tree.owned_by(session) {
+                self.tree.nodes[path as usize].seen.alive = key;
+            }
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! The pass in zxid order: every transaction once on the mutable tree, every read at its view.
+
+use crate::base::SessionId;
+use crate::jute::proto::Stat;
+use crate::verdict::witness::tally::Property;
+use crate::znode::op::ErrorCode;
+
+use super::axis::Axis;
+use super::court::{Court, Place};
+use super::lost::Unknowns;
+use super::names::NONE;
+use super::paths::CONFIG;
+use super::stale::Staleness;
+use super::tape::{EARLY, Kind, LOST, OK, Part, Rec, Tape, flag};
+use super::tree::{CHANGED, CHILDREN, CREATED, DELETED, SUFFIX, Stamps, Tree, Who};
+use super::watches::Watches;
+
+/// A zxid that no known call has: a transaction that nobody was told of, or none.
+pub(super) const GAP: u32 = NONE;
+/// A zxid that a lost call was given.
+pub(super) const TAKEN: u32 = NONE - 1;
+
+/// One session, in zxid order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life {
+    /// Its latest call, plus one, that took effect (P2).
+    pub(super) latest: u32,
+    /// The key of the transaction that closed it.
+    pub(super) closed: u32,
+}
+
+/// The pass. See the file.
+pub(super) struct Replay<'a> {
+    pub(super) tape: &'a mut Tape,
+    pub(super) tree: Tree,
+    pub(super) axis: Axis,
+    /// The call that became the transaction of each key.
+    pub(super) writer: Vec<u32>,
+    /// Reads by key: where those of each begin in `reads`.
+    pub(super) starts: Vec<u32>,
+    pub(super) reads: Vec<u32>,
+    /// Watch events by key, sorted, for what really happened.
+    pub(super) events: Vec<(u32, u32)>,
+    pub(super) next_event: usize,
+    /// Events whose change really happened then.
+    pub(super) real: Vec<bool>,
+    /// The largest rank of a call that took effect so far, plus one.
+    pub(super) latest_call: u32,
+    pub(super) lives: Vec<Life>,
+    pub(super) watches: Watches,
+    pub(super) lost: Unknowns,
+    pub(super) court: Court,
+    /// Sessions that the log shows as closed, by key.
+    pub(super) closing: Vec<(u32, u32)>,
+    /// The first return among the transactions of this key and after.
+    pub(super) returns: Vec<u32>,
+    /// The same, with the reads of these views.
+    pub(super) soonest: Vec<u32>,
+    pub(super) staleness: Staleness,
+}
+
+/// Whether the answer's zxid is that of a transaction of its own. A leader may refuse for the
+/// session's sake without one (spec 3.3).
+pub(super) fn is_own(rec: &Rec) -> bool {
+    rec.part.kind.is_txn() && rec.part.code != LOST && !is_refused(rec.part.code)
+}
+
+fn is_lost(tape: &Tape, call: u32) -> bool {
+    tape.calls[call as usize].part.code == LOST
+}
+
+pub(super) fn is_refused(code: i16) -> bool {
+    code == ErrorCode::SessionExpired.wire() as i16 || code == ErrorCode::SessionMoved.wire() as i16
+}
+
+/// Some refusals happen at the door, without a place in the order (spec 1.4, 1.10, 2.5).
+pub(super) fn is_placed(tape: &Tape, rec: &Rec) -> bool {
+    let part = &rec.part;
+    let writes = |part: &Part| {
+        matches!(part.kind, Kind::Create | Kind::Delete | Kind::SetData | Kind::Check)
+    };
+    match part.kind {
+        _ if part.code == LOST => false,
+        Kind::Check | Kind::CreateSession => part.code != ErrorCode::Unimplemented.wire() as i16,
+        Kind::Multi if part.code == ErrorCode::MarshallingError.wire() as i16 => {
+            parts_of(tape, part).iter().all(writes)
+        }
+        _ => true,
+    }
+}
+
+pub(super) fn parts_of<'t>(tape: &'t Tape, part: &Part) -> &'t [Part] {
+    let start = part.extra as usize;
+    &tape.parts[start..start + part.version as usize]
+}
+
+impl<'a> Replay<'a> {
+    pub(super) fn new(tape: &'a mut Tape) -> Replay<'a> {
+        let most = tape.calls.len() as u64 * 8 + 65_536;
+        let zxids = tape.calls.iter().map(|rec| rec.zxid);
+        let zxids = zxids.chain(tape.events.iter().map(|event| event.zxid));
+        let zxids = zxids.chain(tape.log.iter().map(|logged| logged.zxid));
+        // What lost calls did may show in Stats only, and be the last of its epoch.
+        let lost = tape.log.is_empty() && tape.xids.iter().any(|(call, _)| is_lost(tape, *call));
+        let shown: &[Stat] = if lost { &tape.stats } else { &[] };
+        let shown = shown.iter().flat_map(|stat| [stat.mzxid, stat.pzxid].map(|zxid| zxid as u64));
+        let axis = Axis::new(zxids.chain(shown), most);
+        let empty = tape.blobs.intern(b"");
+        let tree = Tree::new(&tape.paths, tape.sessions.len(), empty);
+        let life = Life { latest: 0, closed: NONE };
+        let mut replay = Replay {
+            tree,
+            writer: vec![GAP; axis.len()],
+            starts: Vec::new(),
+            reads: Vec::new(),
+            events: Vec::new(),
+            next_event: 0,
+            real: vec![false; tape.events.len()],
+            latest_call: 0,
+            lives: vec![life; tape.sessions.len()],
+            watches: Watches::new(tape),
+            lost: Unknowns::default(),
+            court: Court::new(),
+            closing: Vec::new(),
+            returns: Vec::new(),
+            soonest: Vec::new(),
+            staleness: Staleness::default(),
+            axis,
+            tape,
+        };
+        replay.bucket();
+        replay.read_log();
+        if replay.tape.log.is_empty() {
+            replay.lost = Unknowns::of(&replay);
+        }
+        replay
+    }
+
+    pub(super) fn run(&mut self) {
+        for key in 0..self.axis.len() as u32 {
+            let writer = self.writer[key as usize];
+            if writer < TAKEN {
+                self.write(key, writer);
+            } else if writer == GAP && self.lost.any() {
+                self.explain_gap(key);
+            }
+            while self.closing.last().is_some_and(|(at, _)| *at == key) {
+                let session = self.closing.pop().map_or(0, |(_, session)| session);
+                self.close(key, session);
+            }
+            self.check_events(key);
+            let (from, to) = (self.starts[key as usize], self.starts[key as usize + 1]);
+            for at in from..to {
+                self.read(key, self.reads[at as usize]);
+            }
+        }
+    }
+
+    /// One transaction with its answer.
+    fn write(&mut self, key: u32, call: u32) {
+        let rec = self.tape.calls[call as usize];
+        let place = Place { rank: rec.ret, call: Some(rec.id) };
+        self.court.count(Property::Linearizability);
+        if rec.ret < self.latest_call {
+            let zxid = self.axis.zxid(key);
+            let detail = format!(
+                "call {} is {zxid}, but had returned before the call of an earlier zxid was made",
+                rec.id.0
+            );
+            self.court.broken(Property::Linearizability, "into_the_past", place, detail);
+        }
+        self.latest_call = self.latest_call.max(rec.call + 1);
+        let who = Who { session: rec.session, zxid: self.axis.zxid(key).0 };
+        if rec.part.kind == Kind::Close {
+            return self.close(key, rec.session);
+        }
+        let life = &mut self.lives[rec.session as usize];
+        self.court.count(Property::SessionOrder);
+        if life.latest > call {
+            let detail = format!("call {} took effect after a later one", rec.id.0);
+            self.court.broken(Property::SessionOrder, "writes_overtake", place, detail);
+        }
+        life.latest = life.latest.max(call + 1);
+        if life.closed != NONE && rec.part.code != LOST {
+            let detail = format!("call {} took effect in a closed session", rec.id.0);
+            self.court.wrong(Property::SessionExpiry, "alive_after_death", place, detail);
+        }
+        self.court.count(Property::WriteOutcome);
+        if rec.part.code == LOST {
+            // The log shows it: what it does is not for anybody to have been told.
+            if self.lives[rec.session as usize].closed == NONE {
+                self.perform(&rec.part, who);
+            }
+        } else if self.outcome(key, &rec.part, who).is_some()
+            && !self.explained(key, &rec.part, who)
+        {
+            let what = self.outcome(key, &rec.part, who).unwrap_or("answer");
+            let sequential = rec.part.kind == Kind::Create && what == "suffix";
+            let property =
+                if sequential { Property::SequentialNames } else { Property::WriteOutcome };
+            let zxid = self.axis.zxid(key);
+            let detail = format!(
+                "{:?} of `{}`, {zxid}, answered by call {}: not what the state before it allows \
+                 ({what})",
+                rec.part.kind,
+                self.tape.paths.text(rec.part.path),
+                rec.id.0
+            );
+            self.court.wrong(property, what, place, detail);
+            self.tree.settle();
+            self.perform(&rec.part, who);
+        }
+        if rec.part.kind == Kind::Create && rec.part.has(flag::SEQUENTIAL) {
+            self.court.count(Property::SequentialNames);
+        }
+        self.fire(key);
+    }
+
+    /// The end of a session, and of what it owns (P7).
+    pub(super) fn close(&mut self, key: u32, session: u32) {
+        let who = Who { session, zxid: self.axis.zxid(key).0 };
+        self.court.count(Property::Ephemerals);
+        self.stamp_owned(key, session);
+        self.tree.act(&self.tape.paths, &CLOSE, who, 0);
+        let life = &mut self.lives[session as usize];
+        life.closed = life.closed.min(key);
+        self.fire(key);
+    }
+
+    pub(super) fn fire(&mut self, key: u32) {
+        let zxid = self.axis.zxid(key).0;
+        for trigger in &self.tree.fired {
+            self.watches.fire(zxid, *trigger);
+        }
+        self.tree.keeping = false;
+    }
+
+    /// Which of the events of this zxid tell of something that happened.
+    fn check_events(&mut self, key: u32) {
+        while let Some((at, index)) = self.events.get(self.next_event).copied()
+            && at == key
+        {
+            self.next_event += 1;
+            let event = self.tape.events[index as usize];
+            let mut fired = self.tree.fired.iter();
+            self.real[index as usize] =
+                fired.any(|(_, path, kind)| (*path, *kind) == (event.path, event.kind));
+        }
+        self.tree.fired.clear();
+    }
+
+    /// Carries a write out as it was answered and says how that differs from what the state
+    /// allows. Changes nothing if it differs.
+    pub(super) fn outcome(&mut self, key: u32, part: &Part, who: Who) -> Option<&'static str> {
+        if part.kind == Kind::Multi {
+            return self.multi_outcome(key, part, who);
+        }
+        if part.has(flag::ODD) {
+            return Some("answer");
+        }
+        self.tree.fired.clear();
+        let code = self.tree.judge(&self.tape.paths, part);
+        if code == SUFFIX {
+            return Some("suffix");
+        }
+        if code != part.code {
+            return Some("error_code");
+        }
+        if code == OK {
+            if let Some(field) = self.act_and_show(part, who) {
+                return Some(field);
+            }
+        }
+        self.stamp(key, part, code);
+        None
+    }
+
+    /// Carries a write out; takes it back if its Stat is not the one answered.
+    fn act_and_show(&mut self, part: &Part, who: Who) -> Option<&'static str> {
+        if part.stat == NONE {
+            self.act(part, who);
+            return None;
+        }
+        let (mark, was) = (self.tree.mark(), self.tree.keeping);
+        self.tree.keeping = true;
+        self.act(part, who);
+        let wrong = self.stat_differs(part);
+        if wrong.is_some() {
+            self.tree.back(mark);
+            self.tree.fired.clear();
+        }
+        if !was {
+            self.tree.settle();
+        }
+        wrong
+    }
+
+    fn act(&mut self, part: &Part, who: Who) {
+        let length = self.length(part.data);
+        self.tree.act(&self.tape.paths, part, who, length);
+    }
+
+    fn length(&self, data: u32) -> i32 {
+        if data == NONE { 0 } else { self.tape.blobs.get(data).len() as i32 }
+    }
+
+    /// Carries a write out as far as the state allows, whatever was answered.
+    pub(super) fn perform(&mut self, part: &Part, who: Who) -> bool {
+        self.tree.fired.clear();
+        if part.kind != Kind::Multi {
+            let part = self.named(*part);
+            let fine = self.tree.judge(&self.tape.paths, &part) == OK;
+            if fine {
+                self.act(&part, who);
+            }
+            return fine;
+        }
+        let (mark, was) = (self.tree.mark(), self.tree.keeping);
+        self.tree.keeping = true;
+        let mut fine = true;
+        for n in 0..part.version as u32 {
+            let part = self.named(self.tape.parts[(part.extra + n) as usize]);
+            fine = fine && self.tree.judge(&self.tape.paths, &part) == OK;
+            if fine {
+                self.act(&part, who);
+            }
+        }
+        if !fine {
+            self.tree.back(mark);
+            self.tree.fired.clear();
+        }
+        if !was {
+            self.tree.settle();
+        }
+        fine
+    }
+
+    /// A sequential create without an answer, with the name that it gets in this state.
+    pub(super) fn named(&mut self, mut part: Part) -> Part {
+        if part.kind == Kind::Create && part.has(flag::SEQUENTIAL) && part.code != OK {
+            let parent = self.tape.paths.parent[part.path as usize];
+            if parent != NONE && self.tree.node(parent).alive {
+                part.seq = self.tree.node(parent).creates - self.lost.births_since(parent);
+                part.flags &= !flag::SEQUENTIAL;
+                let full = format!("{}{:010}", self.tape.paths.text(part.path), part.seq);
+                part.path = self.tape.paths.intern(&full);
+                part.code = OK;
+                self.tree.fit(&self.tape.paths);
+            }
+        }
+        part
+    }
+
+    /// All or nothing, part by part (P10).
+    fn multi_outcome(&mut self, key: u32, part: &Part, who: Who) -> Option<&'static str> {
+        self.tree.fired.clear();
+        if part.code != OK {
+            return Some("error_code");
+        }
+        if part.has(flag::ODD) {
+            return Some("answer");
+        }
+        let (mark, was) = (self.tree.mark(), self.tree.keeping);
+        self.tree.keeping = true;
+        let all = part.extra..part.extra + part.version as u32;
+        let failing = all.clone().find(|n| self.tape.parts[*n as usize].code != OK);
+        let wrong = match failing {
+            None => all.clone().find_map(|n| {
+                let part = self.tape.parts[n as usize];
+                match self.tree.judge(&self.tape.paths, &part) {
+                    OK => {
+                        self.act(&part, who);
+                        self.stat_differs(&part)
+                    }
+                    SUFFIX => Some("suffix"),
+                    _ => Some("multi_should_fail"),
+                }
+            }),
+            Some(_) => self.failed_multi(all.clone(), who),
+        };
+        if wrong.is_some() || failing.is_some() {
+            self.tree.back(mark);
+            self.tree.fired.clear();
+        }
+        if wrong.is_none() {
+            let rest = ErrorCode::RuntimeInconsistency.wire() as i16;
+            for n in all {
+                // What stands behind the failing part was never looked at.
+                let part = self.tape.parts[n as usize];
+                if part.code != rest {
+                    self.stamp(key, &part, if failing.is_some() { EARLY } else { OK });
+                }
+            }
+        }
+        if !was {
+            self.tree.settle();
+        }
+        wrong
+    }
+
+    fn failed_multi(&mut self, all: std::ops::Range<u32>, who: Who) -> Option<&'static str> {
+        let rest = ErrorCode::RuntimeInconsistency.wire() as i16;
+        let mut failed = false;
+        for n in all {
+            let asked = self.tape.parts[n as usize];
+            if failed {
+                if asked.code != rest {
+                    return Some("multi_rest");
+                }
+                continue;
+            }
+            let part = self.named(asked);
+            let code = self.tree.judge(&self.tape.paths, &part);
+            if code == OK {
+                self.act(&part, who);
+                if asked.code != EARLY {
+                    return Some("multi_code");
+                }
+            } else {
+                failed = true;
+                if asked.code != code {
+                    return Some("multi_code");
+                }
+            }
+        }
+        if failed { None } else { Some("multi_should_succeed") }
+    }
+
+    /// How the Stat of an answer differs from the node, if it has one.
+    pub(super) fn stat_differs(&mut self, part: &Part) -> Option<&'static str> {
+        if part.stat == NONE {
+            return None;
+        }
+        let owner = self.tree.node(part.path).owner;
+        let owner = if owner == NONE { SessionId(0) } else { self.tape.sessions[owner as usize] };
+        let stat: &Stat = &self.tape.stats[part.stat as usize];
+        self.tree.differs(part.path, stat, owner.0)
+    }
+}
+
+/// closeSession, as a part.
+pub(super) const CLOSE: Part = Part {
+    path: NONE,
+    data: NONE,
+    stat: NONE,
+    extra: NONE,
+    version: -1,
+    seq: -1,
+    code: OK,
+    kind: Kind::Close,
+    flags: 0,
+};

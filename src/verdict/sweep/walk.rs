@@ -1,0 +1,335 @@
+//! The pass in real time: sessions and connections never go back (P2, P3, P5, C1), syncs have
+//! seen all that had returned (P4), the dead stay dead (P7), and watches fire before the data that
+//! they announce, once (P6).
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::base::Zxid;
+use crate::verdict::witness::tally::Property;
+
+use super::court::Place;
+use super::names::NONE;
+use super::replay::{GAP, Replay, is_placed};
+use super::tape::{Event, Kind, OK, Rec, Tick, flag};
+
+#[derive(Clone, Debug, Default)]
+struct Session {
+    view: u64,
+    told: bool,
+    connections: u32,
+    /// It has left watches on some connection.
+    watched: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Line {
+    floor: u64,
+    /// Calls without an answer, and what had been answered to anybody when each was made.
+    waiting: VecDeque<(u32, u64)>,
+    /// Events without a zxid since the last answer.
+    caught: Vec<(i32, u32)>,
+    /// Its dues: where the next ones stand, and where they end.
+    next: u32,
+    end: u32,
+    /// The session left watches on an earlier connection, which its library may have registered
+    /// here again without our seeing it.
+    inherits: bool,
+    /// What was heard of those: each at most once.
+    inherited: BTreeSet<(u64, i32, u32)>,
+    gone: bool,
+}
+
+struct Walk<'r, 'a> {
+    replay: &'r mut Replay<'a>,
+    sessions: Vec<Session>,
+    lines: Vec<Line>,
+    answered: u64,
+    /// Dues by connection, in zxid order; those delivered have rank [`NONE`].
+    dues: Vec<u32>,
+    delivered: Vec<bool>,
+    /// setWatches are shown as calls: then nothing is registered unseen.
+    shown: bool,
+}
+
+/// Walks over all that was seen, in order.
+pub(super) fn walk(replay: &mut Replay<'_>) {
+    let mut lines = vec![Line::default(); replay.tape.conns.len()];
+    let dues = &replay.watches.dues;
+    for due in dues {
+        lines[due.conn as usize].end += 1;
+    }
+    let mut start = 0;
+    for line in &mut lines {
+        let count = line.end;
+        (line.next, line.end) = (start, start);
+        start += count;
+    }
+    let mut order = vec![0u32; dues.len()];
+    for (index, due) in dues.iter().enumerate() {
+        let line = &mut lines[due.conn as usize];
+        order[line.end as usize] = index as u32;
+        line.end += 1;
+    }
+    let mut walk = Walk {
+        sessions: vec![Session::default(); replay.tape.sessions.len()],
+        lines,
+        answered: 0,
+        delivered: vec![false; order.len()],
+        dues: order,
+        shown: !replay.tape.rewatches.is_empty(),
+        replay,
+    };
+    for rank in 0..walk.replay.tape.ticks.len() as u32 {
+        walk.tick(rank);
+    }
+}
+
+impl Walk<'_, '_> {
+    fn tick(&mut self, rank: u32) {
+        match self.replay.tape.ticks[rank as usize] {
+            Tick::Called(call) => {
+                let conn = self.replay.tape.calls[call as usize].conn;
+                self.lines[conn as usize].waiting.push_back((call, self.answered));
+            }
+            Tick::Returned(call) => self.returned(rank, call),
+            Tick::Lost(call) => {
+                let conn = self.replay.tape.calls[call as usize].conn;
+                self.lines[conn as usize].waiting.retain(|(waiting, _)| *waiting != call);
+            }
+            Tick::Event(event) => self.heard(rank, event),
+            Tick::Connected { conn, session, fresh } => {
+                let dead = self.sessions[session as usize].told;
+                let life = &mut self.sessions[session as usize];
+                life.connections += 1;
+                self.lines[conn as usize].inherits = life.watched && !fresh;
+                self.replay.court.count(Property::SessionExpiry);
+                if dead {
+                    let detail =
+                        format!("session {} was renewed after its death", self.name(session));
+                    self.broken(Property::SessionExpiry, "renewed_after_death", rank, detail);
+                }
+            }
+            Tick::Gone(conn) => self.lines[conn as usize].gone = true,
+            Tick::Expired(session) => self.sessions[session as usize].told = true,
+        }
+    }
+
+    fn name(&self, session: u32) -> String {
+        self.replay.tape.sessions[session as usize].to_string()
+    }
+
+    fn broken(&mut self, property: Property, kind: &'static str, rank: u32, detail: String) {
+        self.replay.court.broken(property, kind, Place { rank, call: None }, detail);
+    }
+
+    fn returned(&mut self, rank: u32, call: u32) {
+        let rec = self.replay.tape.calls[call as usize];
+        let line = &mut self.lines[rec.conn as usize];
+        let next = line.waiting.front().copied();
+        let mut floor = 0;
+        line.waiting.retain(|(waiting, at)| {
+            if *waiting == call {
+                floor = *at;
+            }
+            *waiting != call
+        });
+        if !is_placed(self.replay.tape, &rec) {
+            return;
+        }
+        self.in_order(&rec, next.map(|(call, _)| call) == Some(call), rank);
+        self.alive(&rec, rank);
+        self.fresh(&rec, floor);
+        self.answered = self.answered.max(rec.zxid);
+        self.sessions[rec.session as usize].watched |= rec.part.has(flag::WATCH);
+        if rec.part.kind == Kind::SetWatches {
+            self.lines[rec.conn as usize].caught.clear();
+        } else {
+            self.nothing_caught(&rec, rank);
+        }
+        // A closing session's own watches are nobody's business any more (spec 4.3).
+        if rec.part.kind != Kind::Close {
+            self.events_first(&rec, rank);
+        } else if rec.part.code == OK {
+            self.sessions[rec.session as usize].told = true;
+        }
+    }
+
+    /// Answers come in the order of the calls; views never go back (C1, C2, P3, P5).
+    fn in_order(&mut self, rec: &Rec, in_turn: bool, rank: u32) {
+        let court = &mut self.replay.court;
+        court.add(Property::SessionOrder, 3);
+        let place = Place { rank, call: Some(rec.id) };
+        let (id, zxid) = (rec.id.0, Zxid(rec.zxid));
+        if !in_turn {
+            let detail = format!("call {id} was answered out of turn");
+            court.broken(Property::SessionOrder, "answer_order", place, detail);
+        }
+        let life = &mut self.sessions[rec.session as usize];
+        let view = Zxid(life.view);
+        life.view = life.view.max(rec.zxid);
+        if zxid < view {
+            let detail = format!("its session was shown {view}, then {zxid} by call {id}");
+            court.broken(Property::SessionOrder, "session_went_back", place, detail);
+        }
+        let line = &mut self.lines[rec.conn as usize];
+        let floor = Zxid(line.floor);
+        line.floor = line.floor.max(rec.zxid);
+        if zxid < floor {
+            let detail = format!("its connection was shown {floor}, then {zxid} by call {id}");
+            court.broken(Property::SessionOrder, "connection_went_back", place, detail);
+        }
+    }
+
+    /// Nothing succeeds in a session that is closed in the state of the answer (P7).
+    fn alive(&mut self, rec: &Rec, rank: u32) {
+        if rec.part.code != OK || rec.part.kind == Kind::Close {
+            return;
+        }
+        let court = &mut self.replay.court;
+        court.count(Property::SessionExpiry);
+        let place = Place { rank, call: Some(rec.id) };
+        let closed = self.replay.lives[rec.session as usize].closed;
+        let shown = self.replay.axis.key(rec.zxid);
+        if self.sessions[rec.session as usize].told {
+            let detail = format!("call {} succeeded in a dead session", rec.id.0);
+            court.broken(Property::SessionExpiry, "alive_after_death", place, detail);
+        } else if closed != NONE && shown.is_some_and(|shown| shown >= closed) {
+            let detail = format!("call {} succeeded where its session is closed", rec.id.0);
+            court.wrong(Property::SessionExpiry, "alive_after_death", place, detail);
+        }
+    }
+
+    /// After sync nothing that had returned is missing (P4); of a linearizable service, no read
+    /// lacks it.
+    fn fresh(&mut self, rec: &Rec, floor: u64) {
+        let sync = rec.part.kind == Kind::Sync;
+        let read = matches!(
+            rec.part.kind,
+            Kind::Exists | Kind::GetData | Kind::GetChildren | Kind::MultiRead
+        );
+        if !sync && !read {
+            return;
+        }
+        if sync {
+            self.replay.court.count(Property::SyncedRead);
+        } else {
+            self.replay.court.fresh += 1;
+        }
+        if rec.zxid >= floor || rec.zxid >= self.state_of(floor) {
+            return;
+        }
+        let place = Place { rank: rec.ret, call: Some(rec.id) };
+        let (floor, zxid) = (Zxid(floor), Zxid(rec.zxid));
+        let detail = format!(
+            "{floor} had been answered when call {} was made, which was answered at {zxid}",
+            rec.id.0
+        );
+        if sync {
+            self.replay.court.broken(Property::SyncedRead, "sync_behind", place, detail);
+        } else {
+            self.replay.court.stale(place, detail);
+        }
+    }
+
+    /// The last known transaction of the state at a zxid.
+    fn state_of(&self, zxid: u64) -> u64 {
+        let Some(mut key) = self.replay.axis.key(zxid) else { return zxid };
+        while key > 0 && self.replay.writer[key as usize] == GAP {
+            key -= 1;
+        }
+        self.replay.axis.zxid(key).0
+    }
+
+    /// What fired by the state of an answer has been told before it (P6b, P6d).
+    fn events_first(&mut self, rec: &Rec, rank: u32) {
+        self.skip_delivered(rec.conn);
+        let line = &self.lines[rec.conn as usize];
+        if line.next == line.end {
+            return;
+        }
+        self.replay.court.count(Property::WatchBeforeData);
+        let due = self.replay.watches.dues[self.dues[line.next as usize] as usize];
+        if due.zxid <= rec.zxid {
+            let path = self.replay.tape.paths.text(due.path);
+            let (zxid, view) = (Zxid(due.zxid), Zxid(rec.zxid));
+            let detail = format!(
+                "call {} was answered at {view} before the event {} of `{path}`, fired by {zxid}",
+                rec.id.0, due.kind
+            );
+            let place = Place { rank, call: Some(rec.id) };
+            self.replay.court.wrong(Property::WatchBeforeData, "data_first", place, detail);
+            // It is said once.
+            let at = line.next as usize;
+            self.delivered[at] = true;
+        }
+    }
+
+    fn skip_delivered(&mut self, conn: u32) {
+        let line = &mut self.lines[conn as usize];
+        while line.next < line.end && self.delivered[line.next as usize] {
+            line.next += 1;
+        }
+    }
+
+    /// A notification: for a watch that waits, once, in zxid order (P6a, P6c).
+    fn heard(&mut self, rank: u32, event: u32) {
+        let Event { zxid, conn, path, kind } = self.replay.tape.events[event as usize];
+        let line = &mut self.lines[conn as usize];
+        if zxid == 0 {
+            line.caught.push((kind, path));
+            return;
+        }
+        line.floor = line.floor.max(zxid);
+        self.skip_delivered(conn);
+        let line = &self.lines[conn as usize];
+        self.replay.court.count(Property::WatchSpurious);
+        let dues = &self.replay.watches.dues;
+        let mut open = (line.next..line.end).filter(|at| !self.delivered[*at as usize]);
+        let mut first = None;
+        let found = open.find(|at| {
+            let due = &dues[self.dues[*at as usize] as usize];
+            first = first.or(Some(due.zxid));
+            due.zxid > zxid
+                || (due.zxid, due.path, due.kind) == (zxid, path, kind) && due.rank < rank
+        });
+        let found = found.filter(|at| dues[self.dues[*at as usize] as usize].zxid == zxid);
+        let Some(found) = found.filter(|_| !line.gone) else {
+            let real = self.replay.real[event as usize];
+            let line = &mut self.lines[conn as usize];
+            let unseen = line.inherits && !self.shown && real;
+            if !unseen || !line.inherited.insert((zxid, kind, path)) {
+                let text = self.replay.tape.paths.text(path);
+                let zxid = Zxid(zxid);
+                let detail =
+                    format!("event {kind} of `{text}` at {zxid}, but no watch of it fires then");
+                let place = Place { rank, call: None };
+                self.replay.court.wrong(Property::WatchSpurious, "unexpected", place, detail);
+            }
+            return;
+        };
+        self.delivered[found as usize] = true;
+        self.replay.court.count(Property::WatchBeforeData);
+        if first.is_some_and(|first| first < zxid) {
+            let detail = format!("the event of {} overtook an earlier one", Zxid(zxid));
+            let place = Place { rank, call: None };
+            self.replay.court.wrong(Property::WatchBeforeData, "event_order", place, detail);
+        }
+    }
+
+    /// Events without a zxid come from setWatches only.
+    fn nothing_caught(&mut self, rec: &Rec, rank: u32) {
+        let line = &mut self.lines[rec.conn as usize];
+        if line.caught.is_empty() {
+            return;
+        }
+        let caught = std::mem::take(&mut line.caught);
+        if line.inherits && !self.shown {
+            return;
+        }
+        let (kind, path) = caught[0];
+        let path = self.replay.tape.paths.text(path);
+        let detail = format!("event {kind} of `{path}` without a zxid, but no setWatches was next");
+        let place = Place { rank, call: Some(rec.id) };
+        self.replay.court.broken(Property::WatchSpurious, "no_set_watches", place, detail);
+    }
+}

@@ -1,0 +1,154 @@
+//! Watches in zxid order (P6): armed at the view of the read that left them, fired by the first
+//! change after it. What fired is matched with the notifications of each connection afterwards.
+
+use super::names::NONE;
+use super::tape::{Kind, Tape, Tick, flag};
+use super::tree::{DELETED, Trigger};
+
+/// A notification that a connection must get before any answer that shows `zxid`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    pub(super) zxid: u64,
+    pub(super) conn: u32,
+    pub(super) path: u32,
+    pub(super) kind: i32,
+    /// The rank of the answer that registered the watch: it cannot come before.
+    pub(super) rank: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Armed {
+    conn: u32,
+    rank: u32,
+    next: u32,
+}
+
+/// Which watches wait, and what fired.
+#[derive(Clone, Debug)]
+pub(super) struct Watches {
+    /// By table and path: the first of the list of those that wait.
+    heads: [Vec<u32>; 2],
+    pool: Vec<Armed>,
+    free: u32,
+    /// The largest zxid that each connection was shown: nothing later is owed to it.
+    until: Vec<u64>,
+    pub(super) dues: Vec<Due>,
+    /// Per connection: the last firing that reached it, and where its due stands.
+    last: Vec<(u32, u32)>,
+    firing: u32,
+    before: Option<(u64, u32, i32)>,
+    /// What each setWatches was told at once, by kind and path, sorted.
+    pub(super) told: Vec<Vec<(i32, u32)>>,
+}
+
+impl Watches {
+    pub(super) fn new(tape: &Tape) -> Watches {
+        let mut until = vec![0; tape.conns.len()];
+        let mut any = !tape.rewatches.is_empty();
+        for rec in &tape.calls {
+            any |= rec.part.has(flag::WATCH);
+            let last = &mut until[rec.conn as usize];
+            *last = rec.zxid.max(*last);
+        }
+        for event in &tape.events {
+            let last = &mut until[event.conn as usize];
+            *last = event.zxid.max(*last);
+        }
+        let paths = if any { tape.paths.len() } else { 0 };
+        Watches {
+            heads: [vec![NONE; paths], vec![NONE; paths]],
+            pool: Vec::new(),
+            free: NONE,
+            last: vec![(0, 0); until.len()],
+            until,
+            dues: Vec::new(),
+            firing: 0,
+            before: None,
+            told: told(tape),
+        }
+    }
+
+    /// Whether anybody waits for the path in a table.
+    pub(super) fn waits(&self, table: u8, path: u32) -> bool {
+        self.heads[usize::from(table)].get(path as usize).is_some_and(|head| *head != NONE)
+    }
+
+    /// A watch is left. Twice is once, which only firing needs to know.
+    pub(super) fn arm(&mut self, table: u8, path: u32, conn: u32, rank: u32) {
+        let Some(head) = self.heads[usize::from(table)].get_mut(path as usize) else { return };
+        let armed = Armed { conn, rank, next: *head };
+        if self.free == NONE {
+            *head = self.pool.len() as u32;
+            self.pool.push(armed);
+        } else {
+            *head = self.free;
+            let slot = &mut self.pool[self.free as usize];
+            self.free = slot.next;
+            *slot = armed;
+        }
+    }
+
+    /// A transaction fires: each connection hears of it once, also where both tables of a deleted
+    /// node are concerned (spec 4.2).
+    pub(super) fn fire(&mut self, zxid: u64, (table, path, kind): Trigger) {
+        let Some(head) = self.heads[usize::from(table)].get_mut(path as usize) else { return };
+        let mut at = std::mem::replace(head, NONE);
+        let both = table == 1 && kind == DELETED && self.before == Some((zxid, path, kind));
+        if !both {
+            self.firing += 1;
+            self.before = Some((zxid, path, kind));
+        }
+        while at != NONE {
+            let Armed { conn, rank, next } = self.pool[at as usize];
+            self.pool[at as usize].next = self.free;
+            self.free = at;
+            at = next;
+            if zxid > self.until[conn as usize] {
+                continue;
+            }
+            let (firing, due) = self.last[conn as usize];
+            if firing == self.firing {
+                let due = &mut self.dues[due as usize];
+                due.rank = due.rank.min(rank);
+            } else {
+                self.last[conn as usize] = (self.firing, self.dues.len() as u32);
+                self.dues.push(Due { zxid, conn, path, kind, rank });
+            }
+        }
+    }
+}
+
+/// Events without a zxid come from setWatches, before its answer.
+fn told(tape: &Tape) -> Vec<Vec<(i32, u32)>> {
+    let mut told = vec![Vec::new(); tape.rewatches.len()];
+    if told.is_empty() {
+        return told;
+    }
+    let mut heard: Vec<Vec<(i32, u32)>> = vec![Vec::new(); tape.conns.len()];
+    for tick in &tape.ticks {
+        match tick {
+            Tick::Event(event) => {
+                let event = &tape.events[*event as usize];
+                if event.zxid == 0 {
+                    heard[event.conn as usize].push((event.kind, event.path));
+                }
+            }
+            Tick::Returned(call) => {
+                let rec = &tape.calls[*call as usize];
+                let heard = &mut heard[rec.conn as usize];
+                if rec.part.kind == Kind::SetWatches {
+                    heard.sort_unstable();
+                    told[rec.part.extra as usize] = std::mem::take(heard);
+                } else if !heard.is_empty() {
+                    heard.clear();
+                }
+            }
+            Tick::Called(_)
+            | Tick::Lost(_)
+            | Tick::Connected { .. }
+            | Tick::Gone(_)
+            | Tick::Expired(_) => {}
+        }
+    }
+    told
+}
