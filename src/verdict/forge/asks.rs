@@ -42,10 +42,10 @@ impl Forge<'_> {
 
     /// Sequential nodes come and go.
     fn sequential(&mut self, n: usize, top: u64, data: Option<Vec<u8>>) -> Op {
-        if self.clients[n].made.len() > 2 || self.dice.below(3) == 0 {
-            if let Some(path) = self.clients[n].made.pop() {
-                return Op::Delete { path, version: -1 };
-            }
+        if (self.clients[n].made.len() > 2 || self.dice.below(3) == 0)
+            && let Some(path) = self.clients[n].made.pop()
+        {
+            return Op::Delete { path, version: -1 };
         }
         let modes = [CreateMode::PersistentSequential, CreateMode::EphemeralSequential];
         let (mode, stat) = (*self.dice.pick(&modes), self.dice.below(2) == 0);

@@ -241,7 +241,7 @@ impl Forge<'_> {
             }
             _ => {}
         }
-        if self.end() % 4096 == 0 {
+        if self.end().is_multiple_of(4096) {
             self.forget();
         }
     }

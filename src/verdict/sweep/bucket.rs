@@ -96,9 +96,9 @@ impl Replay<'_> {
                 logged_at[key as usize] = (session, xid) == (logged.session, Some(logged.xid));
             }
         }
-        for key in 0..self.writer.len() {
+        for (key, logged) in logged_at.iter().enumerate() {
             let writer = self.writer[key];
-            if writer < TAKEN && !logged_at[key] {
+            if writer < TAKEN && !logged {
                 let rec = self.tape.calls[writer as usize];
                 let zxid = self.axis.zxid(key as u32);
                 let place = Place { rank: rec.ret, call: Some(rec.id) };

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::names::NONE;
 use super::replay::{CLOSE, GAP, Replay, TAKEN, is_own, parts_of};
 use super::shown::Shown;
-use super::tape::{EARLY, Kind, LOST, OK, Part, flag};
+use super::tape::{Kind, LOST, OK, Part, flag};
 use super::tree::{CHILDREN, CREATED, Trigger, Who};
 
 /// How many lost calls together may explain one answer.
@@ -394,7 +394,8 @@ impl Replay<'_> {
         }
         for session in 0..self.lost.ends.len() as u32 {
             let end = self.lost.ends[session as usize];
-            if end == NONE || self.lost.list[end as usize].after >= key {
+            let over = self.lives[session as usize].closed != NONE;
+            if over || end == NONE || self.lost.list[end as usize].after >= key {
                 continue;
             }
             let mine = self.tree.owned_by(session);

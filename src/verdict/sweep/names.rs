@@ -19,10 +19,6 @@ impl Names {
         Names { bytes: Vec::new(), ends: Vec::new(), slots: vec![NONE; 16] }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
     pub(super) fn get(&self, name: u32) -> &[u8] {
         let name = name as usize;
         let start = if name == 0 { 0 } else { self.ends[name - 1] };

@@ -9,10 +9,9 @@ use super::axis::Axis;
 use super::court::{Court, Place};
 use super::lost::Unknowns;
 use super::names::NONE;
-use super::paths::CONFIG;
 use super::stale::Staleness;
 use super::tape::{EARLY, Kind, LOST, OK, Part, Rec, Tape, flag};
-use super::tree::{CHANGED, CHILDREN, CREATED, DELETED, SUFFIX, Stamps, Tree, Who};
+use super::tree::{SUFFIX, Tree, Who};
 use super::watches::Watches;
 
 /// A zxid that no known call has: a transaction that nobody was told of, or none.
@@ -266,10 +265,10 @@ impl<'a> Replay<'a> {
         if code != part.code {
             return Some("error_code");
         }
-        if code == OK {
-            if let Some(field) = self.act_and_show(part, who) {
-                return Some(field);
-            }
+        if code == OK
+            && let Some(field) = self.act_and_show(part, who)
+        {
+            return Some(field);
         }
         self.stamp(key, part, code);
         None

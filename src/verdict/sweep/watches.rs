@@ -68,11 +68,6 @@ impl Watches {
         }
     }
 
-    /// Whether anybody waits for the path in a table.
-    pub(super) fn waits(&self, table: u8, path: u32) -> bool {
-        self.heads[usize::from(table)].get(path as usize).is_some_and(|head| *head != NONE)
-    }
-
     /// A watch is left. Twice is once, which only firing needs to know.
     pub(super) fn arm(&mut self, table: u8, path: u32, conn: u32, rank: u32) {
         let Some(head) = self.heads[usize::from(table)].get_mut(path as usize) else { return };
