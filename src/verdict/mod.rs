@@ -17,6 +17,7 @@ pub mod model;
 pub mod search;
 pub mod signature;
 pub mod sweep;
+pub mod views;
 pub mod witness;
 
 use std::fmt;

@@ -14,6 +14,17 @@
 //!
 //! It shares nothing with the witness in the loop but the names of the properties: the two judge
 //! each other in tests. Calls without an answer are placed where answers show them (`lost`).
+//!
+//! What a search without zxids cannot see, and this can, and why:
+//! - a wrong czxid, mzxid, pzxid, ctime or mtime: zxids and times are names that the service gives,
+//!   and any order explains them if nobody says which order they claim;
+//! - a stale read without a sync before it: some earlier state explains it (P3);
+//! - a view that goes back between two servers, if both states give the same answer (P5);
+//! - a watch that fires late, twice or never: notifications are no part of an order of calls (P6);
+//! - two answers with one zxid, or an answer with another's: to it they are bare numbers (P9).
+//!
+//! And what neither can: what happened to a node that nobody looked at again, and a time that one
+//! single answer tells.
 
 mod axis;
 mod bucket;
@@ -34,7 +45,7 @@ mod walk;
 mod watches;
 
 use crate::base::Zxid;
-use crate::history::CallId;
+use crate::history::{CallId, History};
 
 pub use court::Breach;
 pub use level::{Level, SyncFlavour};
@@ -105,6 +116,11 @@ pub fn check(tape: &mut Tape) -> Report {
     }
     let [breaches, doubts] = lists;
     Report { breaches, doubts, properties, staleness, found }
+}
+
+/// Checks a history as clients kept it.
+pub fn check_history(history: &History) -> Report {
+    check(&mut Tape::of(history))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::names::NONE;
 use super::tape::{Kind, LOST, OK, flag};
 use super::*;
 use crate::base::{Dice, Digest, Draw, SessionId};
-use crate::history::Seen;
+use crate::history::{History, Seen};
 use crate::jute::Record;
 use crate::jute::txn::{Txn, TxnRecord};
 use crate::process::Note;
@@ -56,6 +56,18 @@ fn legal_runs_hold_with_the_log_and_without() {
         }
         // One call in four is lost there, all on seven paths.
         assert!(undecided < 120, "{undecided} of 200 undecided");
+    }
+}
+
+#[test]
+fn a_kept_history_says_what_the_seen_one_did() {
+    for seed in 0..20 {
+        let seen = legal(seed, 400);
+        let mut history = History::new();
+        seen.iter().enumerate().for_each(|(step, seen)| history.observe(at(step), seen));
+        let (kept, direct) = (check_history(&history), check(&mut tape_of(&seen, false)));
+        assert_eq!(kept.breaches, direct.breaches, "seed {seed}");
+        assert_eq!((kept.doubts, kept.found), (direct.doubts, direct.found), "seed {seed}");
     }
 }
 
