@@ -126,17 +126,17 @@ impl Walk<'_, '_> {
         let rec = self.replay.tape.calls[call as usize];
         let line = &mut self.lines[rec.conn as usize];
         let next = line.waiting.front().copied();
-        let mut floor = 0;
-        line.waiting.retain(|(waiting, at)| {
-            if *waiting == call {
-                floor = *at;
-            }
-            *waiting != call
-        });
+        let in_turn = next.is_some_and(|(waiting, _)| waiting == call);
+        let floor = if in_turn {
+            line.waiting.pop_front().map_or(0, |(_, floor)| floor)
+        } else {
+            let found = line.waiting.iter().position(|(waiting, _)| *waiting == call);
+            found.and_then(|at| line.waiting.remove(at)).map_or(0, |(_, floor)| floor)
+        };
         if !is_placed(self.replay.tape, &rec) {
             return;
         }
-        self.in_order(&rec, next.map(|(call, _)| call) == Some(call), rank);
+        self.in_order(&rec, in_turn, rank);
         self.alive(&rec, rank);
         self.fresh(&rec, floor);
         self.answered = self.answered.max(rec.zxid);
