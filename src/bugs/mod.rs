@@ -8,17 +8,27 @@
 mod ack_before_fsync;
 mod ack_newleader_before_fsync;
 mod commit_after_newleader_panics;
+mod create_during_close;
+mod cversion_replay;
 mod decide_when_all_replied;
+mod diff_register_gap;
 mod diff_without_trunc;
 mod epoch_before_history;
 mod epoch_saved_late;
 mod keep_db_vote_by_memory;
+mod keep_partial_snap;
+mod leader_log_error_ignored;
 mod log_diff_after_uptodate;
 mod log_task_survives_shutdown;
 mod no_accepted_epoch;
+mod no_epoch_repair;
+mod phantom_ephemeral_after_diff;
 mod proposal_ack_overtakes;
+mod reply_zxid_proposed;
 mod serve_before_sync_commit;
+mod trunc_keeps_dirty_snapshot;
 mod vote_order_not_total;
+mod zxid_rollover;
 
 use crate::kit::Rules;
 use crate::process::Effects;
@@ -66,6 +76,16 @@ pub const ALL: &[Bug] = &[
     vote_order_not_total::BUG,
     no_accepted_epoch::BUG,
     diff_without_trunc::BUG,
+    keep_partial_snap::BUG,
+    create_during_close::BUG,
+    reply_zxid_proposed::BUG,
     decide_when_all_replied::BUG,
+    diff_register_gap::BUG,
+    trunc_keeps_dirty_snapshot::BUG,
+    cversion_replay::BUG,
+    zxid_rollover::BUG,
+    leader_log_error_ignored::BUG,
+    no_epoch_repair::BUG,
     epoch_saved_late::BUG,
+    phantom_ephemeral_after_diff::BUG,
 ];

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::rules::Rules;
 use super::*;
 use crate::base::{Dice, Draw, Ratio, Ticket};
 use crate::process::{Device, Effect, Effects};
@@ -215,7 +216,7 @@ struct Peer {
 
 impl Peer {
     fn start(image: &Image, seed: u64) -> Peer {
-        let found = recover(image).expect("a fresh image is fine");
+        let found = recover(image, Rules::RIGHT).expect("a fresh image is fine");
         let mut peer = Peer {
             log: found.log,
             fx: Effects::new(),
@@ -301,7 +302,7 @@ impl Peer {
 
     fn check(&self, image: &Image) -> (Recovered, Vec<Txn>) {
         let names: Vec<String> = image.files.keys().map(ToString::to_string).collect();
-        let found = recover(image)
+        let found = recover(image, Rules::RIGHT)
             .unwrap_or_else(|refused| panic!("{refused}\n{names:?} {:?}", self.allowed));
         let (base, body) = found.snapshot.clone().unwrap_or_default();
         let mut history = history_of(&body);

@@ -55,7 +55,8 @@ fn vouch(name: &str, word: &str) -> u32 {
 }
 
 fn unreadable(file: &File) -> Refused {
-    Refused { reason: format!("`{file}` byte 0: not what was written"), damaged: true }
+    let reason = format!("`{file}` byte 0: not what was written");
+    Refused { reason, damaged: true, hit: None }
 }
 
 /// Reads an epoch file; `None` if there is none.

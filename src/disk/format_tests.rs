@@ -1,5 +1,6 @@
 //! The formats byte for byte, and what is called damage.
 
+use super::rules::Rules;
 use super::*;
 use crate::base::{Dice, Draw};
 use crate::jute::Record;
@@ -45,7 +46,7 @@ fn changed(file: &File, change: impl FnOnce(&mut Vec<u8>)) -> Result<Recovered, 
     let mut bytes = image.get(file).expect("peer() has it").to_vec();
     change(&mut bytes);
     image.put(file.clone(), bytes);
-    recover(&image)
+    recover(&image, Rules::RIGHT)
 }
 
 fn refusal(result: Result<Recovered, Refused>) -> String {
@@ -86,7 +87,7 @@ fn snapshot_bytes_are_zookeepers() {
 
 #[test]
 fn a_snapshot_written_in_chunks_has_the_same_bytes() {
-    let mut log = recover(&fresh_image()).expect("fresh").log;
+    let mut log = recover(&fresh_image(), Rules::RIGHT).expect("fresh").log;
     let mut fx = Effects::new();
     let mut writer = SnapshotWriter::begin(Zxid(E1), 5, &mut fx);
     writer.chunk(b"bo".as_slice(), &mut fx);
@@ -111,7 +112,7 @@ fn epoch_files_begin_with_the_decimal_line_of_zookeeper() {
 
 #[test]
 fn records_come_back_and_padding_ends_the_log() {
-    let found = recover(&peer()).expect("nothing is wrong");
+    let found = recover(&peer(), Rules::RIGHT).expect("nothing is wrong");
     let zxids: Vec<u64> = found.entries.iter().map(|entry| entry.zxid.0 - E1).collect();
     assert_eq!(zxids, [1, 2, 3, 4, 5, 6]);
     assert_eq!(found.entries[1], entry(E1 + 2));
@@ -175,12 +176,12 @@ fn a_missing_file_is_never_taken_for_zero() {
     for name in ["acceptedEpoch", "currentEpoch", "snapshot.100000000"] {
         let mut image = peer();
         image.files.remove(&File::snap(name));
-        refusal(recover(&image));
+        refusal(recover(&image, Rules::RIGHT));
     }
     let mut image = peer();
     let swapped = image.get(&File::snap("acceptedEpoch")).expect("peer() has it").to_vec();
     image.put(File::snap("currentEpoch"), swapped);
-    refusal(recover(&image));
+    refusal(recover(&image, Rules::RIGHT));
 }
 
 #[test]
@@ -188,26 +189,26 @@ fn a_snapshot_that_knows_more_than_the_log_shows_a_lost_log() {
     let mut image = peer();
     let body = snapshot::whole(Zxid(E1 + 2), 5, Zxid(E1 + 6), b"tree");
     image.put(File::snap("snapshot.100000002"), body);
-    assert_eq!(recover(&image).expect("the log has it all").entries.len(), 4);
+    assert_eq!(recover(&image, Rules::RIGHT).expect("the log has it all").entries.len(), 4);
     image.files.remove(&File::log("log.100000004"));
-    assert!(refusal(recover(&image)).contains("knows transactions up to 1.6"));
+    assert!(refusal(recover(&image, Rules::RIGHT)).contains("knows transactions up to 1.6"));
 }
 
 #[test]
 fn a_damaged_snapshot_is_made_up_for_by_an_older_one_and_the_log() {
     let mut image = peer();
     image.put(File::snap("snapshot.100000005"), b"not a snapshot".to_vec());
-    let found = recover(&image).expect("snapshot and log lead there");
+    let found = recover(&image, Rules::RIGHT).expect("snapshot and log lead there");
     assert_eq!((found.log.last(), found.entries.len()), (Zxid(E1 + 6), 6));
     image.put(File::snap("snapshot.100000009"), Vec::new());
-    assert!(refusal(recover(&image)).contains("snapshot.100000009"));
+    assert!(refusal(recover(&image, Rules::RIGHT)).contains("snapshot.100000009"));
 }
 
 #[test]
 fn only_the_fresh_and_the_synchronised_may_vote() {
-    assert!(recover(&fresh_image()).expect("fresh").may_vote);
-    assert!(recover(&peer()).expect("synchronised").may_vote);
-    let mut wiped = recover(&Image::default()).expect("wiped");
+    assert!(recover(&fresh_image(), Rules::RIGHT).expect("fresh").may_vote);
+    assert!(recover(&peer(), Rules::RIGHT).expect("synchronised").may_vote);
+    let mut wiped = recover(&Image::default(), Rules::RIGHT).expect("wiped");
     assert!(!wiped.may_vote);
     let mut fx = Effects::new();
     wiped.log.repair(&mut fx);
@@ -220,13 +221,17 @@ fn an_interrupted_epoch_write_is_finished() {
     let mut image = peer();
     epoch::put(&mut image, "acceptedEpoch", Epoch(3));
     image.put(File::log("log.200000001"), log_of([2 * E1 + 1]));
-    let mut found = recover(&image).expect("a sync was durable before its epoch");
+    let wrong = Rules { planted: Some("x"), finishes_epoch: || false, ..Rules::RIGHT };
+    let refused = recover(&image, wrong).expect_err("it does not know that state");
+    assert_eq!((refused.damaged, refused.hit), (true, Some("x")));
+    assert!(recover(&peer(), wrong).is_ok(), "nothing was interrupted");
+    let mut found = recover(&image, Rules::RIGHT).expect("a sync was durable before its epoch");
     assert!(found.repaired);
     assert_eq!((found.current, found.accepted), (Epoch(2), Epoch(3)));
     let mut fx = Effects::new();
     assert!(found.log.repair(&mut fx).is_some());
     epoch::put(&mut image, "acceptedEpoch", Epoch(1));
-    assert!(refusal(recover(&image)).contains("acceptedEpoch"));
+    assert!(refusal(recover(&image, Rules::RIGHT)).contains("acceptedEpoch"));
 }
 
 #[test]
@@ -250,7 +255,7 @@ fn no_bytes_make_the_readers_panic() {
         }
         let _ = read_log(&bytes);
         image.put(file, bytes);
-        if let Err(refused) = recover(&image) {
+        if let Err(refused) = recover(&image, Rules::RIGHT) {
             assert!(refused.damaged, "{refused}");
         }
     }
@@ -258,7 +263,7 @@ fn no_bytes_make_the_readers_panic() {
 
 #[test]
 fn the_log_says_which_files_lead_on_from_a_zxid() {
-    let log = recover(&peer()).expect("nothing is wrong").log;
+    let log = recover(&peer(), Rules::RIGHT).expect("nothing is wrong").log;
     let names = |from: u64| {
         let (files, _) = log.files_after(Zxid(from))?;
         Some(files.iter().map(|file| file.name.to_string()).collect::<Vec<_>>())

@@ -40,6 +40,7 @@ use crate::process::{Device, Effects, File, Tag};
 
 use super::epoch::{self, Replaced};
 use super::recover::follows;
+use super::rules::Rules;
 use super::{Entry, records, snapshot};
 
 /// Real ZooKeeper grows a log file when less than this is left in it.
@@ -123,6 +124,9 @@ pub enum Cut {
 /// failed, that is as fatal as any failed sync (spec 9, case 94).
 #[derive(Clone, Debug)]
 pub struct Log {
+    pub(super) rules: Rules,
+    /// How often `rules` answered otherwise than the right ones.
+    pub(super) differed: u64,
     pub(super) prealloc: u64,
     pub(super) roll_after: u64,
     /// Ascending; none is empty.
@@ -277,12 +281,7 @@ impl Log {
         self.settle(fx);
         self.adopt();
         let Some(base) = self.base_below(last) else { return Cut::Impossible };
-        let doomed = |snapshot: &Snapshot| snapshot.reach > last;
-        if self.snapshots.iter().any(doomed) {
-            for snapshot in self.snapshots.iter().filter(|snapshot| doomed(snapshot)) {
-                fx.remove(snapshot.file.clone());
-            }
-            self.snapshots.retain(|snapshot| !doomed(snapshot));
+        if self.cut_snapshots(last, fx) {
             return Cut::Again(fx.fsync_dir(Device::Snap));
         }
         self.open = false;
@@ -295,6 +294,27 @@ impl Log {
         let ticket = self.cut_newest(last, fx);
         self.last = self.files.last().map_or(base, |file| file.last().max(base));
         Cut::Last(ticket)
+    }
+
+    /// Removes the snapshots that reach above the cut; whether there were any.
+    fn cut_snapshots(&mut self, last: Zxid, fx: &mut Effects) -> bool {
+        let (rules, before) = (self.rules, self.snapshots.len());
+        let mut differed = 0;
+        self.snapshots.retain(|snapshot| {
+            let dies = (rules.dies_with_cut)(snapshot.reach, last);
+            differed += u64::from(dies != (Rules::RIGHT.dies_with_cut)(snapshot.reach, last));
+            if dies {
+                fx.remove(snapshot.file.clone());
+            }
+            !dies
+        });
+        self.differed += differed;
+        self.snapshots.len() < before
+    }
+
+    /// How often the rules answered otherwise than the right ones, since it was asked last.
+    pub fn differed(&mut self) -> u64 {
+        std::mem::take(&mut self.differed)
     }
 
     fn cut_newest(&mut self, last: Zxid, fx: &mut Effects) -> Ticket {

@@ -7,6 +7,7 @@
 //! | `snapshot` | the bytes of a snapshot, and writing one in chunks |
 //! | `epoch` | the small files: epochs, markers, the record of a replaced history |
 //! | `log` | which files there are, and the orders in which they come and go |
+//! | `rules` | the decisions that are easy to get wrong |
 //! | `recover` | an image read back: what it amounts to, or why it is damaged |
 //! | `sum` | adler32 and crc32 |
 //!
@@ -21,6 +22,7 @@ mod epoch;
 mod log;
 mod records;
 mod recover;
+pub mod rules;
 mod snapshot;
 mod sum;
 

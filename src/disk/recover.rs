@@ -15,6 +15,7 @@ use crate::process::{Device, File, Image, Refused};
 use super::epoch::{self, Replaced};
 use super::log::{Log, LogFile, Repair, Settle, Snapshot};
 use super::records::{self, End};
+use super::rules::Rules;
 use super::{Entry, Recovered, snapshot};
 
 /// How a file grows unless [`Log::configure`] says otherwise: small, as there are many peers.
@@ -29,7 +30,7 @@ pub(super) fn follows(previous: Zxid, next: Zxid) -> bool {
 }
 
 fn damaged<T>(reason: String) -> Result<T, Refused> {
-    Err(Refused { reason, damaged: true })
+    Err(Refused { reason, damaged: true, hit: None })
 }
 
 /// Reads a whole image.
@@ -38,7 +39,7 @@ fn damaged<T>(reason: String) -> Result<T, Refused> {
 /// Where the files are damaged: naming the file and the byte. A torn tail of the newest log file
 /// with nothing valid after it is not damage (design: crash model); a checksum error with its
 /// trailer intact, a gap between snapshot and log, or an unreadable epoch file is.
-pub fn recover(image: &Image) -> Result<Recovered, Refused> {
+pub fn recover(image: &Image, rules: Rules) -> Result<Recovered, Refused> {
     let replaced = Replaced::read(image)?;
     let mut repair = Repair::default();
     let base = Base::find(image, replaced, &mut repair)?;
@@ -54,7 +55,8 @@ pub fn recover(image: &Image) -> Result<Recovered, Refused> {
     };
     base.check(&logs, &repair)?;
     let last = logs.last().max(base.zxid);
-    let epochs = Epochs::read(image, last, &base, &logs, &mut repair)?;
+    let epochs = Epochs::read(image, last, (&base, &logs), &mut repair)?;
+    epochs.check(last, &repair, rules)?;
 
     let tmp = image.files.keys().filter(|file| file.name.ends_with(".tmp"));
     for file in tmp {
@@ -82,6 +84,8 @@ pub fn recover(image: &Image) -> Result<Recovered, Refused> {
             snapshots: base.snapshots,
             origin: base.origin,
             generation: replaced.map_or(0, |replaced| replaced.generation),
+            rules,
+            differed: 0,
             expected: None,
             replacement: None,
             settle: base.settle,
@@ -321,8 +325,7 @@ impl Epochs {
     fn read(
         image: &Image,
         last: Zxid,
-        base: &Base,
-        logs: &Logs,
+        (base, logs): (&Base, &Logs),
         repair: &mut Repair,
     ) -> Result<Epochs, Refused> {
         let has = |name: &'static str| image.get(&File::snap(name)).is_some();
@@ -339,6 +342,7 @@ impl Epochs {
         let missing = |name: &str| Refused {
             reason: format!("`snap/{name}` byte 0: missing, but the peer is not a fresh one"),
             damaged: true,
+            hit: None,
         };
         let accepted_value = match accepted {
             Some(accepted) => accepted,
@@ -371,5 +375,14 @@ impl Epochs {
         let small = small.into_iter().filter(|name| has(name)).collect();
         let may_vote = synced;
         Ok(Epochs { accepted: accepted_value, current: current_value, may_vote, small })
+    }
+
+    /// Whether the rules take an interrupted epoch write for one.
+    fn check(&self, last: Zxid, repair: &Repair, rules: Rules) -> Result<(), Refused> {
+        if repair.current.is_none() || (rules.finishes_epoch)() {
+            return Ok(());
+        }
+        let reason = format!("`snap/currentEpoch` byte 0: it is older than the log's {last}");
+        Err(Refused { reason, damaged: true, hit: rules.planted })
     }
 }

@@ -9,7 +9,7 @@
 //! runs when it is at the head. The invariant it keeps: answers leave in the order of the
 //! requests, and their zxids never decrease (spec 8.1, C1 and C2).
 
-use crate::base::{ConnId, SessionId};
+use crate::base::{ConnId, SessionId, Zxid};
 use crate::jute::Reader;
 use crate::jute::txn::{Txn, TxnRecord};
 use crate::process::{Effects, Now, Tag};
@@ -166,8 +166,9 @@ impl Service {
             // The leader knows at once that another server has the session (spec 3.5, case 7).
             return self.close_conn(conn, fx);
         }
-        let bytes = self.read(conn, xid, op, fx);
-        fx.reply(conn, Tag::zxid("REPLY", self.reply_zxid()), bytes);
+        let zxid = self.reply_zxid(fx);
+        let bytes = self.read(conn, (xid, zxid), op, fx);
+        fx.reply(conn, Tag::zxid("REPLY", zxid), bytes);
     }
 
     fn has_moved(&mut self, session: SessionId) -> bool {
@@ -191,7 +192,8 @@ impl Service {
             return;
         }
         let Some(Pending { xid, what: What::Read(op) }) = state.queue.pop_back() else { return };
-        let bytes = self.read(conn, xid, op, fx);
+        let zxid = self.reply_zxid(fx);
+        let bytes = self.read(conn, (xid, zxid), op, fx);
         let Some(state) = self.door.get_mut(&conn) else { return };
         state.queue.push_back(Pending { xid, what: What::Ready(bytes) });
     }
@@ -200,11 +202,10 @@ impl Service {
     fn read(
         &mut self,
         conn: ConnId,
-        xid: i32,
+        (xid, zxid): (i32, Zxid),
         op: Result<Op, ErrorCode>,
         fx: &mut Effects,
     ) -> Vec<u8> {
-        let zxid = self.reply_zxid();
         let op = match op {
             Ok(op) => op,
             Err(code) => return wire::refusal(xid, zxid.wire(), code),
@@ -320,7 +321,9 @@ impl Service {
         result: &Result<Reply, ErrorCode>,
         fx: &mut Effects,
     ) {
-        let zxid = self.reply_zxid();
+        // A write is answered as soon as it is applied: its own zxid is the last.
+        let is_read = matches!(op, Op::Sync { .. });
+        let zxid = if is_read { self.reply_zxid(fx) } else { self.tree.last() };
         fx.reply(conn, Tag::zxid("REPLY", zxid), wire::answer(xid, zxid, op, result));
     }
 }

@@ -14,11 +14,12 @@ use crate::process::{Effects, Note, Now};
 use crate::znode::forward;
 use crate::znode::op::{ErrorCode, Op};
 use crate::znode::prepare::{Prepare, Request};
+use crate::znode::rules::Rules;
 use crate::znode::session::SessionTracker;
 use crate::znode::tree::Tree;
 
 use super::commit::{Pending, What};
-use super::rules::{CloseStage, SyncBy};
+use super::rules::{CloseStage, SyncBy, decide};
 use super::service::{Duty, EXPIRE, Service};
 use super::{Ask, wire};
 
@@ -69,7 +70,7 @@ impl Leader {
         me: PeerId,
         (epoch, next): (Epoch, Zxid),
         tree: &Tree,
-        tick: Duration,
+        (rules, tick): (Rules, Duration),
         now: Now,
     ) -> Leader {
         Leader {
@@ -77,7 +78,7 @@ impl Leader {
             epoch,
             next: Some(next),
             prepared: tree.last(),
-            prepare: Prepare::new(),
+            prepare: Prepare::new(rules),
             // Every session gets a full timeout from its new leader (spec 9, case 11).
             tracker: SessionTracker::new(tree.sessions(), tick, now.mono),
             armed: None,
@@ -153,6 +154,11 @@ impl Leader {
 
     pub fn applied(&mut self, zxid: Zxid) {
         self.prepare.applied(zxid);
+    }
+
+    /// How often preparation answered otherwise than the right rules would have.
+    pub fn differed(&mut self) -> u64 {
+        self.prepare.differed()
     }
 
     /// A createSession is applied. Those of this epoch were counted when they were prepared.
@@ -244,7 +250,7 @@ impl Service {
             return request.op;
         };
         let refused = leader.judge(now, origin, &request, self.rules.moved).err();
-        leader.next = (self.rules.next_zxid)(zxid, self.knobs.last_counter);
+        leader.next = decide!(self, fx, next_zxid(zxid, self.knobs.last_counter));
         leader.prepared = zxid;
         let record = match refused {
             Some(code) => {
@@ -255,7 +261,7 @@ impl Service {
         };
         match &request.op {
             Ok(Op::CreateSession { .. }) => leader.arm(now, fx),
-            Ok(Op::CloseSession) if (self.rules.closing_from)(CloseStage::Prepared) => {
+            Ok(Op::CloseSession) if decide!(self, fx, closing_from(CloseStage::Prepared)) => {
                 let _ = leader.tracker.close(session);
             }
             Ok(_) | Err(_) => {}
@@ -271,6 +277,11 @@ impl Service {
         for (session, idle, timeout_ms) in leader.tracker.expire(now.mono) {
             let timeout_ms = u64::from(timeout_ms.unsigned_abs());
             fx.note(Note::SessionExpired { session, idle_ns: idle.0, timeout_ms });
+            if !decide!(self, fx, closing_from(CloseStage::Due))
+                && let Duty::Leading(leader) = &mut self.duty
+            {
+                leader.tracker.reopen(session);
+            }
             let request = Request { session, cxid: 0, op: Ok(Op::CloseSession) };
             let _ = self.prepare(now, self.id, request, fx);
         }

@@ -70,6 +70,7 @@ impl Peer {
                 Ask::Abdicate(why) => self.broadcast.abdicate(now, why, &mut self.service, fx),
             }
         }
+        self.service.tell_hits(fx);
     }
 }
 

@@ -4,11 +4,14 @@
 //! is a pure leaf: it decides, the pipeline acts.
 
 use crate::base::{SessionId, Zxid};
+use crate::znode;
 use crate::znode::session::is_password;
 
 /// When the leader may learn that a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseStage {
+    /// Its time is up: the leader is about to close it.
+    Due,
     /// Its closeSession becomes a transaction.
     Prepared,
     /// That transaction is applied.
@@ -42,12 +45,16 @@ pub enum SyncBy {
     Word,
 }
 
-/// The table.
+/// The table. See each entry; [`Rules::RIGHT`] has the right ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// The zxid of a reply header, from the last zxid applied here and the last one prepared here
-    /// (a learner prepares none: it passes the first twice). A client presents the largest it has
-    /// seen when it reconnects, so it must not see what no other server has to have applied
+    /// The name of what was put in, told as a hit whenever an answer differs from the right one.
+    pub planted: Option<&'static str>,
+    /// The service's own.
+    pub znode: znode::rules::Rules,
+    /// The zxid of a read's reply header, from the last zxid applied here and the last one prepared
+    /// here (a learner prepares none: it passes the first twice). A client presents the largest it
+    /// has seen when it reconnects, so it must not see what no other server has to have applied
     /// (ZOOKEEPER-1412).
     pub reply_zxid: fn(applied: Zxid, prepared: Zxid) -> Zxid,
     /// Whether a session counts as closing from this stage on. If requests behind a closeSession
@@ -77,21 +84,40 @@ pub struct Rules {
 
 impl Rules {
     /// The decisions as they should be.
+    pub const RIGHT: Rules = Rules {
+        planted: None,
+        znode: znode::rules::Rules::RIGHT,
+        reply_zxid: |applied, _prepared| applied,
+        closing_from: |stage| match stage {
+            CloseStage::Due | CloseStage::Prepared | CloseStage::Applied => true,
+        },
+        admits: |seen, applied| seen <= applied,
+        proves: is_password,
+        read_at: || ReadAt::Turn,
+        reads_wait: |half_applied| half_applied,
+        delivery: || [Delivery::Events, Delivery::Answer],
+        moved: |owns| !owns,
+        pong_counts: || true,
+        sync_by: || SyncBy::Barrier,
+        next_zxid: |zxid, last| zxid.next().filter(|next| next.counter() < last),
+    };
+
+    /// The decisions as they should be.
     pub fn right() -> Rules {
-        Rules {
-            reply_zxid: |applied, _prepared| applied,
-            closing_from: |stage| match stage {
-                CloseStage::Prepared | CloseStage::Applied => true,
-            },
-            admits: |seen, applied| seen <= applied,
-            proves: is_password,
-            read_at: || ReadAt::Turn,
-            reads_wait: |half_applied| half_applied,
-            delivery: || [Delivery::Events, Delivery::Answer],
-            moved: |owns| !owns,
-            pong_counts: || true,
-            sync_by: || SyncBy::Barrier,
-            next_zxid: |zxid, last| zxid.next().filter(|next| next.counter() < last),
-        }
+        Rules::RIGHT
     }
 }
+
+/// Asks the table, and tells a hit if what was put in answers differently.
+macro_rules! decide {
+    ($service:expr, $fx:expr, $rule:ident($($argument:expr),*)) => {{
+        let answer = ($service.rules.$rule)($($argument),*);
+        if let Some(name) = $service.rules.planted
+            && answer != ($crate::peer::rules::Rules::RIGHT.$rule)($($argument),*)
+        {
+            $fx.note($crate::process::Note::hit(name));
+        }
+        answer
+    }};
+}
+pub(super) use decide;

@@ -11,14 +11,14 @@ use crate::broadcast::{Serving, StateMachine};
 use crate::jute::Record;
 use crate::jute::quorum::QuorumPacket;
 use crate::jute::txn::{Txn, TxnRecord};
-use crate::process::{Effects, Now, Probe, Spec, Tag, Timer};
+use crate::process::{Effects, Note, Now, Probe, Spec, Tag, Timer};
 use crate::znode::tree::{Applied, Tree, Trigger};
 use crate::znode::watch::WatchTable;
 
 use super::door::Conn;
 use super::leader::Leader;
 use super::learner::Learner;
-use super::rules::{Delivery, Rules};
+use super::rules::{Delivery, Rules, decide};
 use super::{Ask, wire};
 
 /// The timer by which the leader expires sessions.
@@ -89,6 +89,8 @@ pub struct Service {
     last_session: i64,
     /// What `/zookeeper/config` says (spec 2.2).
     config: Config,
+    /// How often the tree's rules answered otherwise than the right ones, not yet told.
+    differed: u64,
 }
 
 impl Service {
@@ -100,7 +102,7 @@ impl Service {
             id: spec.id,
             rules,
             knobs: Knobs::new(spec),
-            tree: Tree::new(),
+            tree: Tree::new().with_rules(rules.znode),
             half: None,
             duty: Duty::Idle,
             door: BTreeMap::new(),
@@ -110,6 +112,7 @@ impl Service {
             asks: VecDeque::new(),
             last_session: start,
             config: spec.config.clone(),
+            differed: 0,
         }
     }
 
@@ -139,13 +142,29 @@ impl Service {
     }
 
     /// The zxid of a reply header now (ZOOKEEPER-1412).
-    pub(super) fn reply_zxid(&self) -> Zxid {
+    pub(super) fn reply_zxid(&self, fx: &mut Effects) -> Zxid {
         let applied = self.tree.last();
         let prepared = match &self.duty {
             Duty::Leading(leader) => leader.prepared(),
             Duty::Following(_) | Duty::Idle => applied,
         };
-        (self.rules.reply_zxid)(applied, prepared)
+        decide!(self, fx, reply_zxid(applied, prepared))
+    }
+
+    /// Tells where the rules of tree and preparation answered otherwise than the right ones.
+    pub(super) fn tell_hits(&mut self, fx: &mut Effects) {
+        let Some(name) = self.rules.znode.planted else { return };
+        self.count_hits();
+        for _ in 0..std::mem::take(&mut self.differed) {
+            fx.note(Note::hit(name));
+        }
+    }
+
+    fn count_hits(&mut self) {
+        self.differed += self.tree.differed();
+        if let Duty::Leading(leader) = &mut self.duty {
+            self.differed += leader.differed();
+        }
     }
 
     /// Adds what the service knows to the broadcast's probe.
@@ -244,9 +263,11 @@ impl Service {
 impl StateMachine for Service {
     fn restore(&mut self, snapshot: Option<&[u8]>, last: Zxid) -> Result<(), String> {
         self.half = None;
-        self.tree = Tree::new();
+        self.count_hits();
+        let rules = self.rules.znode;
+        self.tree = Tree::new().with_rules(rules);
         if let Some(body) = snapshot {
-            self.tree = Tree::restore(body, last)?;
+            self.tree = Tree::restore(body, last)?.with_rules(rules);
         }
         Ok(())
     }
@@ -317,8 +338,8 @@ impl StateMachine for Service {
         self.tree.set_config(&self.config.text(), self.config.version, now.wall);
         self.duty = match serving {
             Serving::Leading { epoch, next } => {
-                let mut leader =
-                    Leader::new(self.id, (epoch, next), &self.tree, self.knobs.tick, now);
+                let rules = (self.rules.znode, self.knobs.tick);
+                let mut leader = Leader::new(self.id, (epoch, next), &self.tree, rules, now);
                 leader.arm(now, fx);
                 Duty::Leading(leader)
             }
@@ -332,6 +353,7 @@ impl StateMachine for Service {
             Duty::Leading(_) => fx.cancel_timer(EXPIRE),
             Duty::Following(_) => {}
         }
+        self.count_hits();
         self.duty = Duty::Idle;
         let conns: Vec<ConnId> = self.door.keys().copied().collect();
         for conn in conns {

@@ -257,8 +257,18 @@ pub fn embedded() -> &'static [(&'static str, &'static str)] {
         "negative/vote-order-not-total",
         "negative/no-accepted-epoch",
         "negative/diff-without-trunc",
+        "negative/keep-partial-snap",
+        "negative/create-during-close",
+        "negative/reply-zxid-proposed",
         "negative/decide-when-all-replied",
+        "negative/diff-register-gap",
+        "negative/trunc-keeps-dirty-snapshot",
+        "negative/cversion-replay",
+        "negative/zxid-rollover",
+        "negative/leader-log-error-ignored",
+        "negative/no-epoch-repair",
         "negative/epoch-saved-late",
+        "negative/phantom-ephemeral-after-diff",
     ]
 }
 

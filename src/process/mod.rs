@@ -70,6 +70,8 @@ pub struct Refused {
     /// True if the files are damaged beyond what the process may repair by itself: an operator
     /// must replace the peer.
     pub damaged: bool,
+    /// Whose answer this is, if the right rules would have started.
+    pub hit: Option<&'static str>,
 }
 
 impl fmt::Display for Refused {

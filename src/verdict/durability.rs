@@ -23,6 +23,7 @@ const DURABILITY: &str = "Durability";
 const EPOCHS: &str = "EpochsOrdered";
 const CONTIGUOUS: &str = "LogContiguous";
 const DECODABLE: &str = "LogDecodable";
+const STARTS: &str = "CrashRecovery";
 
 /// What one peer owes.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +43,8 @@ struct Ledger {
     /// The world has damaged its files beyond the crash model, and damage may lie hidden: nothing
     /// is owed until the files are replaced.
     damaged: bool,
+    /// The world has damaged, or emptied, the files that it starts from.
+    excused: bool,
     memory: Memory,
 }
 
@@ -54,7 +57,7 @@ pub struct Durability {
     acks: BTreeMap<Zxid, PeerSet>,
     /// The last transaction seen committed by a leader of its own epoch.
     committed: Zxid,
-    evaluated: [u64; 4],
+    evaluated: [u64; 5],
 }
 
 impl Durability {
@@ -65,7 +68,7 @@ impl Durability {
             peers: BTreeMap::new(),
             acks: BTreeMap::new(),
             committed: Zxid::ZERO,
-            evaluated: [0; 4],
+            evaluated: [0; 5],
         }
     }
 
@@ -161,14 +164,24 @@ impl Durability {
         findings: &mut Vec<Finding>,
     ) {
         let ledger = self.peers.entry(peer).or_default();
-        if damaged || ledger.damaged {
-            *ledger = Ledger { damaged: ledger.damaged, ..Ledger::default() };
+        ledger.excused = damaged || ledger.damaged;
+        if ledger.excused {
+            *ledger = Ledger { damaged: ledger.damaged, excused: true, ..Ledger::default() };
             return;
         }
         ledger.leader = None;
         ledger.syncing.clear();
         ledger.leading = Epoch(0);
         self.audit(at, peer, image, findings);
+    }
+
+    /// A peer calls its files damaged, which nobody has touched but itself and its crashes: it
+    /// would do so for ever.
+    fn refused(&mut self, at: At, peer: PeerId, reason: &str, findings: &mut Vec<Finding>) {
+        if !self.peers.entry(peer).or_default().excused {
+            let detail = format!("{peer} takes what its crash has left for damage: {reason}");
+            findings.push(finding(STARTS, "refused", at, peer, detail));
+        }
     }
 
     /// Reads a peer's files and holds them against its ledger: at most one finding per property.
@@ -290,6 +303,7 @@ impl Oracle for Durability {
             (EPOCHS, "on disk, acceptedEpoch >= currentEpoch and >= the epoch of the last zxid"),
             (CONTIGUOUS, "on disk, zxids increase, without gaps within an epoch"),
             (DECODABLE, "on disk, every record decodes and carries its digest"),
+            (STARTS, "a peer starts from whatever its own crash has left"),
         ]
     }
 
@@ -300,7 +314,11 @@ impl Oracle for Durability {
             }
             Seen::Received { link, to, tag, .. } => self.received(*link, *to, tag),
             Seen::Starting { peer, image, damaged, .. } => {
+                self.evaluated[4] += u64::from(!*damaged);
                 self.starting(at, *peer, image, *damaged, findings);
+            }
+            Seen::Refused { peer, reason, damaged: true } => {
+                self.refused(at, *peer, reason, findings);
             }
             Seen::Fault { kind, peer: Some(peer), .. } => {
                 let ledger = self.peers.entry(*peer).or_default();
@@ -324,7 +342,10 @@ impl Oracle for Durability {
     fn finish(&mut self, _at: At, _findings: &mut Vec<Finding>) {}
 
     fn evaluated(&self) -> Vec<(&'static str, u64)> {
-        [DURABILITY, EPOCHS, CONTIGUOUS, DECODABLE].into_iter().zip(self.evaluated).collect()
+        [DURABILITY, EPOCHS, CONTIGUOUS, DECODABLE, STARTS]
+            .into_iter()
+            .zip(self.evaluated)
+            .collect()
     }
 
     fn fork(&self) -> Box<dyn Oracle> {

@@ -69,6 +69,9 @@ impl World {
             Ok(Err(refused)) => {
                 self.stats.refusals += 1;
                 let (reason, damaged) = (refused.reason, refused.damaged);
+                if let Some(name) = refused.hit {
+                    self.see(Seen::Noted { peer: id, note: Note::hit(name) });
+                }
                 self.see(Seen::Refused { peer: id, reason, damaged });
                 self.refused(peer, damaged);
             }

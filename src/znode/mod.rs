@@ -15,6 +15,7 @@ mod node;
 pub mod op;
 pub mod path;
 pub mod prepare;
+pub mod rules;
 pub mod session;
 mod snapshot;
 pub mod tree;

@@ -18,6 +18,7 @@ use crate::jute::txn::{
 use super::node::Shape;
 use super::op::{CreateMode, ErrorCode, Op};
 use super::path;
+use super::rules::{Rules, decide};
 use super::tree::{Tree, new_stat};
 
 /// A request on its way to becoming a transaction.
@@ -32,8 +33,11 @@ pub struct Request {
 }
 
 /// Pending change records.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Prepare {
+    rules: Rules,
+    /// How often `rules` answered otherwise than the right ones.
+    differed: u64,
     /// What each node will be; `None` if it will be gone.
     changes: BTreeMap<Arc<str>, Change>,
     /// The keys of `changes` by zxid, ascending; keys of overwritten records are among them.
@@ -61,8 +65,21 @@ struct Asked<'a> {
 
 impl Prepare {
     /// Nothing pending.
-    pub fn new() -> Prepare {
-        Prepare::default()
+    pub fn new(rules: Rules) -> Prepare {
+        Prepare {
+            rules,
+            differed: 0,
+            changes: BTreeMap::new(),
+            order: VecDeque::new(),
+            sessions: BTreeMap::new(),
+            digest: None,
+            displaced: Vec::new(),
+        }
+    }
+
+    /// How often the rules answered otherwise than the right ones, since it was asked last.
+    pub fn differed(&mut self) -> u64 {
+        mem::take(&mut self.differed)
     }
 
     /// The transaction that this write becomes: its own, or an error transaction. It carries the
@@ -110,7 +127,7 @@ impl Prepare {
 
     /// Leadership starts: what another term prepared is not pending any more.
     pub fn reset(&mut self) {
-        *self = Prepare::new();
+        *self = Prepare { differed: self.differed, ..Prepare::new(self.rules) };
     }
 
     fn judge(&mut self, asked: &Asked<'_>, op: &Op) -> Result<Txn, ErrorCode> {
@@ -143,11 +160,13 @@ impl Prepare {
 
     /// Once a session's end is prepared, nothing may follow it: an ephemeral created now would
     /// never be deleted (ZOOKEEPER-1208, ZOOKEEPER-1496).
-    fn refuse_closed(&self, session: SessionId) -> Result<(), ErrorCode> {
-        match self.sessions.get(&session) {
-            Some((_, false)) => Err(ErrorCode::SessionExpired),
-            Some((_, true)) | None => Ok(()),
-        }
+    fn refuse_closed(&mut self, session: SessionId) -> Result<(), ErrorCode> {
+        if self.is_closing(session) { Err(ErrorCode::SessionExpired) } else { Ok(()) }
+    }
+
+    fn is_closing(&mut self, session: SessionId) -> bool {
+        let closing = matches!(self.sessions.get(&session), Some((_, false)));
+        closing && decide!(self.rules, self.differed, refuses_closing())
     }
 
     /// One change, on its own or within a multi.
@@ -321,12 +340,10 @@ impl Prepare {
     }
 
     /// Whether the session will exist: an ephemeral of any other would outlive its owner.
-    fn is_alive(&self, asked: &Asked<'_>) -> bool {
+    fn is_alive(&mut self, asked: &Asked<'_>) -> bool {
         let session = SessionId(asked.header.client);
-        match self.sessions.get(&session) {
-            Some((_, created)) => *created,
-            None => asked.tree.session(session).is_some(),
-        }
+        let opening = matches!(self.sessions.get(&session), Some((_, true)));
+        opening || (!self.is_closing(session) && asked.tree.session(session).is_some())
     }
 
     /// The node as it will be, or as it is.

@@ -115,6 +115,13 @@ impl SessionTracker {
         true
     }
 
+    /// No longer closing: what was begun has no effect until it is done.
+    pub fn reopen(&mut self, session: SessionId) {
+        if let Some(tracked) = self.sessions.get_mut(&session) {
+            tracked.closing = false;
+        }
+    }
+
     /// Known and not closing.
     pub fn is_live(&self, session: SessionId) -> bool {
         self.sessions.get(&session).is_some_and(|tracked| !tracked.closing)

@@ -23,6 +23,7 @@ use super::acl::{self, Acls};
 use super::node::{Node, Shape, Walk};
 use super::op::{ErrorCode, Op, Reply};
 use super::path;
+use super::rules::{Rules, decide};
 
 /// One thing that watches may be waiting for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,9 @@ pub struct Applied {
 /// The replicated state. `Clone` shares structure.
 #[derive(Clone)]
 pub struct Tree {
+    pub(super) rules: Rules,
+    /// How often `rules` answered otherwise than the right ones.
+    pub(super) differed: u64,
     pub(super) root: Arc<Node>,
     /// Timeouts in milliseconds.
     pub(super) sessions: Arc<BTreeMap<SessionId, i32>>,
@@ -81,6 +85,8 @@ impl Tree {
     /// A tree of this root only. The digest is left to the caller.
     pub(super) fn of(root: Node) -> Tree {
         Tree {
+            rules: Rules::RIGHT,
+            differed: 0,
             root: Arc::new(root),
             sessions: Arc::default(),
             ephemerals: Arc::default(),
@@ -90,6 +96,17 @@ impl Tree {
             results: Vec::new(),
             triggers: Vec::new(),
         }
+    }
+
+    /// The same tree, under these rules.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Tree {
+        Tree { rules, ..self }
+    }
+
+    /// How often the rules answered otherwise than the right ones, since it was asked last.
+    pub fn differed(&mut self) -> u64 {
+        mem::take(&mut self.differed)
     }
 
     /// The last zxid applied in full.
@@ -361,11 +378,11 @@ impl Tree {
         let acl = known.unwrap_or_else(|| Arc::make_mut(&mut self.acls).add(&txn.acl));
         let parent = edit(&mut self.root, parent).ok_or(ErrorCode::NoNode)?;
         // Also when the node exists: a fuzzy snapshot may have the child and an older parent.
+        let (own, new) = (parent.stat.cversion, txn.parent_cversion);
+        let exists = parent.children.contains_key(name);
+        let cversion = decide!(self.rules, self.differed, parent_cversion(own, new, exists));
         parent.restat(&mut self.digest, |stat| {
-            // The counter wraps (spec 2.3), so "larger" is judged on the circle.
-            if txn.parent_cversion.wrapping_sub(stat.cversion) > 0 {
-                stat.cversion = txn.parent_cversion;
-            }
+            stat.cversion = cversion;
             stat.pzxid = stat.pzxid.max(header.zxid);
         });
         if let Some(child) = parent.children.get_mut(name) {

@@ -75,8 +75,18 @@ caught! {
     vote_order_not_total = "vote-order-not-total",
     no_accepted_epoch = "no-accepted-epoch",
     diff_without_trunc = "diff-without-trunc",
+    keep_partial_snap = "keep-partial-snap",
+    create_during_close = "create-during-close",
+    reply_zxid_proposed = "reply-zxid-proposed",
     decide_when_all_replied = "decide-when-all-replied",
+    diff_register_gap = "diff-register-gap",
+    trunc_keeps_dirty_snapshot = "trunc-keeps-dirty-snapshot",
+    cversion_replay = "cversion-replay",
+    zxid_rollover = "zxid-rollover",
+    leader_log_error_ignored = "leader-log-error-ignored",
+    no_epoch_repair = "no-epoch-repair",
     epoch_saved_late = "epoch-saved-late",
+    phantom_ephemeral_after_diff = "phantom-ephemeral-after-diff",
 }
 
 /// The plan of an embedded scenario, by its name with or without its folder.

@@ -186,7 +186,7 @@ impl Zab {
 
     /// From now on the learner gets every proposal and commit; first what is committed but not
     /// applied, and what is outstanding.
-    fn register(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
+    pub(super) fn register(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
         let Station::Leading(leader) = &mut self.station else { return };
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
         handle.forwarding = true;

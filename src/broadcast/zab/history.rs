@@ -13,7 +13,7 @@ use crate::base::{Digest, Zxid};
 use crate::disk::Entry;
 use crate::process::{Effects, Note};
 
-use super::{Cx, Zab};
+use super::{Cx, NotLogged, Zab, decide};
 
 /// Transactions before and after the one that was applied last.
 #[derive(Clone, Debug)]
@@ -131,7 +131,12 @@ impl Zab {
         self.history.forget_tail();
         let before = self.history.applied;
         for entry in tail {
-            if entry.zxid <= last && !self.replay(entry, true, cx) {
+            if entry.zxid > last {
+                match decide!(self, cx.fx, not_logged()) {
+                    NotLogged::Forgotten => {}
+                    NotLogged::Applied => drop(cx.app.replay(entry.zxid, &entry.record)),
+                }
+            } else if !self.replay(entry, true, cx) {
                 return;
             }
         }

@@ -371,13 +371,14 @@ impl Zab {
         let Station::Leading(leader) = &mut self.station else { return };
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
         handle.stage = Stage::Synced;
-        if late {
-            handle.forwarding = true;
-            handle.acked = leader.proposed;
-        }
         if handle.counts {
             leader.synced.insert(peer);
         }
+        if late {
+            self.deliver_all(cx);
+            self.register(peer, cx);
+        }
+        let Station::Leading(leader) = &mut self.station else { return };
         if leader.phase == Phase::Broadcast {
             self.up_to_date(peer, cx);
         } else {

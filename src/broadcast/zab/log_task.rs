@@ -25,6 +25,8 @@ pub(super) struct LogTask {
     /// The last zxid queued or appended.
     pub handed: Zxid,
     due: bool,
+    /// It failed, and does nothing any more.
+    pub stopped: bool,
     /// The last zxid known to be durable.
     pub durable: Zxid,
     /// Appends since the last snapshot began, and how many call for the next.
@@ -41,6 +43,7 @@ impl LogTask {
             queue: VecDeque::new(),
             handed: last,
             due: false,
+            stopped: false,
             durable: last,
             since_snapshot: 0,
             snapshot_after: 0,
@@ -56,6 +59,12 @@ impl LogTask {
     /// The last zxid appended.
     pub fn last(&self) -> Zxid {
         self.log.last()
+    }
+
+    /// What was not appended yet is as if it had never been queued.
+    pub fn drop_queue(&mut self) {
+        self.queue.clear();
+        self.handed = self.log.last();
     }
 
     /// The log was cut, or replaced by a snapshot: it ends elsewhere now.
@@ -95,6 +104,9 @@ impl Zab {
 
     /// Appends all that is queued and asks for one sync of it.
     pub(super) fn append_queue(&mut self, fx: &mut Effects) {
+        if self.log.stopped {
+            return;
+        }
         let Some(last) = self.log.queue.back().map(|entry| entry.zxid) else { return };
         let queue = std::mem::take(&mut self.log.queue);
         for entry in &queue {

@@ -52,7 +52,7 @@ use crate::process::{
 
 use super::{Broadcast, StateMachine};
 
-pub use rules::{AckWhen, Ballot, EpochAnswer, OnLeave, Register, Rules, Step};
+pub use rules::{AckWhen, Ballot, EpochAnswer, NotLogged, OnLeave, Register, Rules, Step};
 pub use sync::{Choice, SyncInput};
 
 pub(crate) use rules::decide;
@@ -149,7 +149,7 @@ impl Zab {
     /// # Errors
     /// If the files are damaged, or promise what their log contradicts.
     pub fn boot(boot: &Boot, rules: Rules) -> Result<Zab, Refused> {
-        let mut found = disk::recover(&boot.image)?;
+        let mut found = disk::recover(&boot.image, rules.disk)?;
         let spec = &boot.spec;
         found.log.configure(spec.knob("prealloc", 4096), spec.knob("log_roll", 100_000));
         let knobs = Knobs::of(spec);
@@ -248,6 +248,7 @@ impl Zab {
         match decide!(self, cx.fx, on_leave(self.log.queued())) {
             OnLeave::Drain => self.append_queue(cx.fx),
             OnLeave::Leave => {}
+            OnLeave::Drop => self.log.drop_queue(),
         }
         self.station = Station::Looking { ready: false };
         let (leader, round) = (self.me, self.election.round as u64);

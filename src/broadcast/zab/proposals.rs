@@ -68,7 +68,8 @@ impl Zab {
         if leader.phase != Phase::Broadcast {
             return; // The service has not yet heard that this peer retired.
         }
-        assert_eq!(Some(zxid), leader.proposed.next(), "zxids of an epoch are dense");
+        let dense = decide!(self, fx, dense(leader.proposed, zxid));
+        assert!(dense, "zxids of an epoch are dense: {zxid} after {}", leader.proposed);
         leader.proposed = zxid;
         let entry = entry(zxid, &record);
         fx.note(Note::Proposed { zxid, record });
@@ -107,7 +108,7 @@ impl Zab {
         if acked == start {
             return; // The ACK of UPTODATE tells nothing new.
         }
-        if acked > leader.proposed || handle.acked.next() != Some(acked) {
+        if acked > leader.proposed || !(self.rules.dense)(handle.acked, acked) {
             return self.breach(peer, "ack_sequence", zxid, cx);
         }
         handle.acked = acked;

@@ -29,7 +29,11 @@ pub(super) struct Rebuild {
 impl Zab {
     /// Cuts the log after `cut`, then rebuilds. Snapshots that know too much go before.
     pub(super) fn cut_log(&mut self, cut: Zxid, cx: &mut Cx<'_>) {
-        let (ticket, done) = match self.log.log.truncate(cut, cx.fx) {
+        let how = self.log.log.truncate(cut, cx.fx);
+        for _ in 0..self.log.log.differed() {
+            cx.fx.note(Note::hit(self.rules.disk.planted.unwrap_or_default()));
+        }
+        let (ticket, done) = match how {
             disk::Cut::Again(ticket) => (ticket, false),
             disk::Cut::Last(ticket) => (ticket, true),
             disk::Cut::Impossible => {
@@ -77,7 +81,7 @@ impl Zab {
     }
 
     fn rebuilt(&mut self, rebuild: Rebuild, cx: &mut Cx<'_>) {
-        let found = match disk::recover(&disk::image_of(rebuild.files)) {
+        let found = match disk::recover(&disk::image_of(rebuild.files), self.rules.disk) {
             Ok(found) => found,
             Err(refused) => return self.halt(refused.reason, cx.fx),
         };

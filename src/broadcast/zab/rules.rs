@@ -5,6 +5,7 @@
 //! its right answer prevents.
 
 use crate::base::{Config, Epoch, PeerSet, Zxid};
+use crate::disk;
 use crate::process::{Role, SyncMode};
 
 use super::sync::{self, Choice, SyncInput};
@@ -72,6 +73,17 @@ pub enum OnLeave {
     Drain,
     /// The log task goes on by itself.
     Leave,
+    /// They are dropped.
+    Drop,
+}
+
+/// What becomes of a transaction that only memory has, when a role is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotLogged {
+    /// It is as if it had never come.
+    Forgotten,
+    /// The service has it, and the history does not.
+    Applied,
 }
 
 /// When a learner starts to be forwarded proposals and commits.
@@ -88,6 +100,8 @@ pub enum Register {
 pub struct Rules {
     /// The name of what was put in, told as a hit whenever an answer differs from the right one.
     pub planted: Option<&'static str>,
+    /// Those of its files.
+    pub disk: disk::rules::Rules,
     /// Whether the first ballot beats the second: a strict total order on (epoch, zxid, sid)
     /// (ZOOKEEPER-1419).
     pub better: fn(&Ballot, &Ballot) -> bool,
@@ -106,8 +120,11 @@ pub struct Rules {
     /// (ZOOKEEPER-2845).
     pub last_zxid: fn(Zxid, Zxid) -> Zxid,
     /// Whether the service is brought up to the log when a role is left, from (last logged, last
-    /// applied) (ZOOKEEPER-2845, 5010).
+    /// applied) (ZOOKEEPER-2845).
     pub fast_forward: fn(Zxid, Zxid) -> bool,
+    /// What becomes of a transaction that was received but not logged when its role is left
+    /// (ZOOKEEPER-5010).
+    pub not_logged: fn() -> NotLogged,
     /// Whether a candidate with this (currentEpoch, last zxid) refuses a learner with that one.
     pub refuses: fn((Epoch, Zxid), (Epoch, Zxid)) -> bool,
     /// Whether a leader of this epoch gives up for a voter that has accepted that one. Such a voter
@@ -136,6 +153,9 @@ pub struct Rules {
     /// Whether so many uncommitted proposals, and those up to UPTODATE, are logged and
     /// acknowledged from NEWLEADER on (ZOOKEEPER-4685).
     pub log_before_uptodate: fn(usize) -> bool,
+    /// Whether the second zxid is the one that an epoch's leader gives out right after the first
+    /// (ZOOKEEPER-1277).
+    pub dense: fn(Zxid, Zxid) -> bool,
     /// Whether a learner takes the second proposal after the first: no gap (Remix I-13).
     pub follows: fn(Zxid, Zxid) -> bool,
     /// Whether the service is kept when SNAP was not finished (ZOOKEEPER-3642).
@@ -143,14 +163,16 @@ pub struct Rules {
     /// Whether what a restart found is written as a snapshot at once, committed or not
     /// (ZOOKEEPER-1549).
     pub snapshot_at_boot: fn() -> bool,
-    /// Whether a failed write or sync of the log stops the peer (ZOOKEEPER-2247).
-    pub log_failure_stops: fn() -> bool,
+    /// Whether a failed write or sync of the log stops a peer in this role, rather than its log
+    /// task only (ZOOKEEPER-2247).
+    pub log_failure_stops: fn(Role) -> bool,
 }
 
 impl Rules {
     /// The right answers.
     pub const RIGHT: Rules = Rules {
         planted: None,
+        disk: disk::rules::Rules::RIGHT,
         better,
         elected: |config, agree, _heard| config.is_quorum(agree),
         quorum: Config::is_quorum,
@@ -159,6 +181,7 @@ impl Rules {
         promise_first: |_role| true,
         last_zxid: |logged, _applied| logged,
         fast_forward: |_logged, _applied| true,
+        not_logged: || NotLogged::Forgotten,
         refuses: |mine, theirs| theirs > mine,
         yields: |epoch, accepted| accepted > epoch,
         sync: sync::choose,
@@ -170,10 +193,11 @@ impl Rules {
         on_leave: |_queued| OnLeave::Drain,
         newleader_drains: |_pending| false,
         log_before_uptodate: |_pending| false,
+        dense: |last, next| last.next() == Some(next),
         follows,
         keep_partial_snap: || false,
         snapshot_at_boot: || false,
-        log_failure_stops: || true,
+        log_failure_stops: |_role| true,
     };
 
     /// The right answers.

@@ -44,8 +44,10 @@ impl Zab {
     /// A failed sync leaves the bytes in an unknown state: it is not retried (spec 9, case 94).
     fn on_disk_failure(&mut self, wait: Option<Wait>, error: DiskError, fx: &mut Effects) {
         let log = matches!(wait, None | Some(Wait::Log(_)));
-        if !log || decide!(self, fx, log_failure_stops()) {
+        if !log || decide!(self, fx, log_failure_stops(self.role())) {
             self.halt(format!("disk failed with {error:?} during {wait:?}"), fx);
+        } else {
+            self.log.stopped = true;
         }
     }
 

@@ -7,6 +7,7 @@ use crate::client::{Act, Heard, Program};
 use crate::jute::proto::Stat;
 use crate::znode::op::{Op, Reply};
 use crate::znode::prepare::{Prepare, Request};
+use crate::znode::rules::Rules;
 use crate::znode::tree::Tree;
 use crate::znode::watch::WatchTable;
 
@@ -38,7 +39,7 @@ impl Stage {
     fn new(programs: Vec<Box<dyn Program>>, seed: u64) -> Stage {
         let mut stage = Stage {
             tree: Tree::new(),
-            prepare: Prepare::new(),
+            prepare: Prepare::new(Rules::RIGHT),
             watches: WatchTable::default(),
             now: Time::ZERO,
             zxid: Zxid(0x1_0000_0000),

@@ -74,6 +74,21 @@ fn an_acked_transaction_must_be_in_the_log_or_under_a_snapshot() {
 }
 
 #[test]
+fn what_only_a_crash_has_touched_must_do_for_a_start() {
+    let refused = |damaged| Seen::Refused { peer: PeerId(2), reason: String::new(), damaged };
+    let start = |damaged| starting(image(&[&[E1 + 1]]), damaged);
+    assert_eq!(judged([start(false), refused(true)]), ["CrashRecovery/refused"]);
+    // It will try again, or the world is to blame: now, or some time ago.
+    assert_eq!(judged([start(false), refused(false)]), [""; 0]);
+    assert_eq!(judged([start(true), refused(true)]), [""; 0]);
+    let rot = Seen::Fault { kind: "rot", peer: Some(PeerId(2)), what: String::new() };
+    assert_eq!(judged([rot.clone(), start(false), refused(true)]), [""; 0]);
+    let replace = Seen::Fault { kind: "replace", peer: Some(PeerId(2)), what: String::new() };
+    let again = [rot, start(false), replace, start(false), refused(true)];
+    assert_eq!(judged(again), ["CrashRecovery/refused"]);
+}
+
+#[test]
 fn what_the_world_has_damaged_is_not_owed() {
     let files = || image(&[&[E1 + 1]]);
     assert_eq!(judged([sent("ACK", 1, E1 + 3), starting(files(), true)]), [""; 0]);

@@ -231,7 +231,8 @@ fn no_bytes_make_a_decoder_panic() {
         if let Ok(op) = request {
             let _ = tree.read(&op);
             let request = Request { session: SessionId(1), cxid: 1, op: Ok(op) };
-            let record = Prepare::new().prepare(&tree, &request, Zxid(9), WallMs(i64::MIN));
+            let record =
+                Prepare::new(Rules::RIGHT).prepare(&tree, &request, Zxid(9), WallMs(i64::MIN));
             tree.apply(&record);
         }
         for kind in [1, 2, 5, 13, 14, 15, -10, -11, -1] {

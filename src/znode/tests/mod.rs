@@ -13,6 +13,7 @@ use crate::jute::{Reader, Record};
 
 use super::op::{CreateMode, ErrorCode, Op, Reply, open_acl};
 use super::prepare::{Prepare, Request};
+use super::rules::Rules;
 use super::tree::{Applied, Tree};
 
 /// The sessions that a [`Service`] starts with.
@@ -31,7 +32,7 @@ struct Service {
 impl Service {
     /// With three sessions, created by the first three transactions.
     fn new() -> Service {
-        let (tree, prepare, waiting) = (Tree::new(), Prepare::new(), VecDeque::new());
+        let (tree, prepare, waiting) = (Tree::new(), Prepare::new(Rules::RIGHT), VecDeque::new());
         let mut service = Service { tree, prepare, next: Zxid(0x1_0000_0001), wall: 1000, waiting };
         for session in SESSIONS {
             service.run_as(session, Op::CreateSession { timeout: 4000 });
