@@ -10,17 +10,17 @@
 //! - **pure**: an operation that is pure ([`Model::is_pure`]) and right now is placed at once, and
 //!   this is never reconsidered: placing it earlier takes nothing away from the others;
 //! - **symmetry**: of equal operations that are open at once only the one that must return first is
-//!   tried, of equal lost ones the earliest; a lost one never where it changes nothing, and it never
-//!   has to happen;
+//!   tried, of equal lost ones the earliest; a lost one never where it changes nothing, and it
+//!   never has to happen;
 //! - **dominance**, breadth first: of configurations with the same effective operations placed and
 //!   the same state, those are dropped that have used more lost operations, or have fewer pure ones
 //!   behind them, than another;
 //! - what was tried is remembered as a 128-bit hash of the set of operations placed and the state
 //!   (unless `exact`);
 //! - **parts**: operations that share no part of the state are judged apart;
-//! - **depth** and **breadth** take turns, over all parts, each turn twice as long as the one before:
-//!   the one is quick where there is an order, the other where there is none and operations were
-//!   lost; the first part without an order ends it all;
+//! - **depth** and **breadth** take turns, over all parts, each turn twice as long as the one
+//!   before: the one is quick where there is an order, the other where there is none and operations
+//!   were lost; the first part without an order ends it all;
 //! - **zones**: a register in which no value is written twice needs no search;
 //! - **inference**: what is only appended to passes through all that was read of it;
 //! - **hints** say what to try first.
@@ -52,7 +52,8 @@
 //!   change, and placed at once, where it changes nothing, it is no longer there for the later read
 //!   that needs it. Logs of real systems hardly ever show the mistake, small random histories do;
 //! - an add of an element that is in, a remove of one that is not, a put of the same text;
-//! - a dequeue that finds an unordered queue empty while dequeues are lost: it settles what they took;
+//! - a dequeue that finds an unordered queue empty while dequeues are lost: it settles what these
+//!   took;
 //! - anything whose outcome is unknown.
 
 mod antichain;

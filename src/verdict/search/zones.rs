@@ -160,8 +160,8 @@ fn impossible_read<O, A>(ops: &[Timed<O, A>], clusters: &[Cluster]) -> Option<Ve
     Some(both.into_iter().filter(|id| *id != NOBODY).collect())
 }
 
-/// Sorts the clusters; the order, or two clusters that must both come first. `by_call` sorts `ids`, if
-/// they are not sorted.
+/// Sorts the clusters; the order, or two clusters that must both come first. `by_call` sorts `ids`,
+/// if they are not sorted.
 fn order<O, A>(
     ops: &[Timed<O, A>],
     ids: &[u32],
