@@ -50,7 +50,6 @@ impl Zab {
         }
         if decide!(self, cx.fx, log_before_uptodate(pending)) {
             learner.early = true;
-            self.hand_tail_to_log(self.history.tail.len(), cx.fx);
         }
         self.run_steps(cx);
     }
@@ -149,12 +148,10 @@ impl Zab {
     fn log_history(&mut self, cx: &mut Cx<'_>) {
         let Station::Learning(learner) = &self.station else { return };
         let (count, last) = (learner.synced, learner.vouched);
-        if count == 0 {
-            return;
-        }
-        self.hand_tail_to_log(count, cx.fx);
+        let all = if learner.early { self.history.tail.len() } else { count };
+        self.hand_tail_to_log(all, cx.fx);
         self.append_queue(cx.fx);
-        if self.log.durable < last {
+        if count > 0 && self.log.durable < last {
             self.wait_for(Waiting::Logged(last));
         }
     }
