@@ -18,7 +18,7 @@ fn blink(setting: &Setting<'_>, dice: &mut Dice) -> u64 {
 
 /// Crashes, in one of the shapes.
 pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
-    match dice.weighted(&[12, 20, 14, 10, 8, 30, 16, 6, 30]) {
+    match dice.weighted(&[12, 20, 26, 10, 8, 30, 16, 6, 30]) {
         0 => {
             let peer = target(setting, dice);
             let down = if dice.below(10) == 0 { None } else { Some(length(setting, style, dice)) };
@@ -26,6 +26,7 @@ pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -
             vec![Planned { when, fault: Fault::Crash { peer, down } }]
         }
         1 => at_a_moment(setting, style, dice, from),
+        2 if dice.below(5) < 3 => laggard_founds(setting, dice, from),
         2 => shorter_first(setting, dice, from),
         3 => {
             let down = (0..setting.voters).map(|_| blink(setting, dice)).collect();
@@ -86,6 +87,26 @@ fn shorter_first(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Plann
         faults.push(crash_of(When::Then(gap), Target::Longest, long * 2));
     }
     faults
+}
+
+/// A follower that is behind is back just as the leader goes, and founds the next epoch with one
+/// that is not. As it joins, both are lost; then it meets the old leader, which has the longer
+/// history and the older epoch.
+fn laggard_founds(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let behind = dice.scale(setting.tick, setting.tick * 8);
+    let away = setting.election_ms() * 2 + dice.scale(1, setting.tick * 4);
+    let follower = Target::Follower(dice.below(u64::from(setting.voters)) as u8);
+    let early = dice.below(setting.tick.min(behind));
+    let notes = ["epoch_current", "epoch_current", "logged", "new_leader_accepted", "established"];
+    let joins = (from + behind - early).min(setting.calm_at - 1);
+    let joins = moments::note(dice.pick::<&str>(&notes), None, dice.between(1, 2), joins);
+    let gap = dice.scale(1, setting.tick / 4 + 1);
+    vec![
+        crash_of(When::At(from), follower, behind),
+        crash_of(When::Then(behind - early), Target::Leader, away),
+        crash_of(joins, Target::Same, blink(setting, dice)),
+        crash_of(When::Then(gap), Target::Leader, away * 2),
+    ]
 }
 
 /// Each leader crashes as soon as it is one.
