@@ -1,8 +1,8 @@
 //! Films of a few operations.
 
 use super::*;
-use crate::verdict::model::Timed;
 use crate::verdict::model::register::{Answer, Op, Register};
+use crate::verdict::model::{Model, Timed};
 
 fn found(ops: &[Timed<Op, Answer>]) -> Found {
     check(&Register::default(), ops, &Options::default())
@@ -87,8 +87,8 @@ fn an_explanation_names_what_contradicts() {
         };
         let why = explain(&Register::default(), &ops, &stuck, &options);
         assert_eq!((why.cannot, why.core.as_slice(), why.minimal), (4, &[1, 2, 4][..], true));
-        assert_eq!(why.prefix, [0, 1, 2]);
-        assert_eq!(why.refused[0], (4, "it read 1, but 2 is there".to_string()));
+        assert_eq!(why.prefix, [0, 1, 2, 3]);
+        assert_eq!(why.refused[0], (4, "it read 1, but 3 is there".to_string()));
     }
 }
 
@@ -122,4 +122,99 @@ fn explanations_are_true() {
         explained += 1;
     }
     assert!(explained > 300, "only {explained} were illegal");
+}
+
+/// What a lost dequeue took out of an unordered queue is owed: that is as good as any choice.
+#[test]
+fn owed_elements_are_as_good_as_chosen_ones() {
+    use crate::base::Key;
+    use crate::verdict::model::Queue;
+    use crate::verdict::model::queue::{Answer, Op};
+    let (mut chosen, mut illegal) = (0, 0);
+    for number in 0..6_000 {
+        let ops = differential::draw(&Queue, &mut Key(9).with(number).stream());
+        let lost = |timed: &Timed<Op, Answer>| timed.op == Op::Dequeue && timed.answer.is_none();
+        let open: Vec<usize> = (0..ops.len()).filter(|at| lost(&ops[*at])).collect();
+        if open.is_empty() || open.len() > 3 {
+            continue;
+        }
+        // Each took one of the three elements, or nothing.
+        let any = (0..4usize.pow(open.len() as u32)).any(|mut choice| {
+            let mut some = ops.clone();
+            for at in &open {
+                some[*at].ret = u64::MAX;
+                some[*at].answer = Some(Answer::Got(choice as i64 % 4));
+                choice /= 4;
+            }
+            some.retain(|timed| timed.answer != Some(Answer::Got(3)));
+            differential::linearizable(&Queue, &some, false)
+        });
+        assert_eq!(check(&Queue, &ops, &Options::default()).is_legal(), any, "{ops:?}");
+        chosen += 1;
+        illegal += u32::from(!any);
+    }
+    assert!(chosen > 1_000 && illegal > 50, "{illegal} of {chosen} were illegal");
+}
+
+/// A register that takes a write of what is there for a read: the mistake that real logs hide.
+struct Hasty(Register);
+
+impl Model for Hasty {
+    type Op = Op;
+    type Answer = Answer;
+    type State = Option<i64>;
+    type Undo = Option<i64>;
+
+    fn start(&self) -> Option<i64> {
+        self.0.start()
+    }
+    fn step(
+        &self,
+        state: &mut Option<i64>,
+        op: &Op,
+        answer: Option<&Answer>,
+    ) -> Option<Option<i64>> {
+        self.0.step(state, op, answer)
+    }
+    fn back(&self, state: &mut Option<i64>, op: &Op, undo: Option<i64>) {
+        self.0.back(state, op, undo);
+    }
+    fn hash(&self, state: &Option<i64>) -> u128 {
+        self.0.hash(state)
+    }
+    fn is_pure(&self, op: &Op, answer: &Answer) -> bool {
+        matches!(op, Op::Write(Some(1))) || self.0.is_pure(op, answer)
+    }
+}
+
+impl differential::Sample for Hasty {
+    fn draw(&self, dice: &mut impl crate::base::Draw) -> Op {
+        self.0.draw(dice)
+    }
+    fn right(&self, state: &Option<i64>, op: &Op, dice: &mut impl crate::base::Draw) -> Answer {
+        self.0.right(state, op, dice)
+    }
+    fn wrong(&self, op: &Op, right: Answer, dice: &mut impl crate::base::Draw) -> Answer {
+        self.0.wrong(op, right, dice)
+    }
+}
+
+#[test]
+fn the_definition_finds_what_is_wrongly_called_pure() {
+    let compared = differential::compare(&Hasty(Register::default()), 7, 0..2_000);
+    assert!(compared.disagreements.len() > 20, "only {}", compared.disagreements.len());
+}
+
+/// Each limit of the search breadth first is a limit, not a verdict; with both it does not matter.
+#[test]
+fn what_is_too_wide_is_left_to_the_other_search() {
+    let write = |n: i64| Timed::new(n as u64, 0, 10, Op::Write(Some(n % 3)), Answer::Done);
+    let mut ops: Vec<_> = (0..200).map(write).collect();
+    ops.push(Timed::new(0, 20, 21, Op::Read, Answer::Is(Some(1))));
+    let alone = Options { depth: false, ..Options::default() };
+    let Found::Unknown(reached) = check(&Register::default(), &ops, &alone) else {
+        panic!("200 operations are open at once");
+    };
+    assert_eq!(reached.limit, Limit::Width);
+    assert!(found(&ops).is_legal());
 }
