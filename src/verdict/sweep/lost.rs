@@ -20,6 +20,8 @@ use super::tree::{CHILDREN, CREATED, Trigger, Who};
 const DEPTH: u32 = 3;
 /// How far back a lost call may be found to have happened, in keys, if no answer says when.
 pub(super) const REACH: u32 = 4096;
+/// After so many doubts nothing more is looked for.
+const ENOUGH: usize = 8;
 /// How many attempts one history is worth, per lost call.
 const ATTEMPTS: u64 = 400;
 
@@ -232,7 +234,8 @@ impl Replay<'_> {
     }
 
     fn explain(&mut self, key: u32, goal: Goal<'_>) -> bool {
-        if !self.lost.any() {
+        // In doubt already: what more could be found does not decide the history any more.
+        if !self.lost.any() || self.court.doubts.len() >= ENOUGH {
             return false;
         }
         let (mark, was) = (self.tree.mark(), self.tree.keeping);
