@@ -10,10 +10,12 @@
 mod args;
 mod bare;
 mod bench;
+mod check;
 mod crashpoints;
 mod explain;
 mod find;
 mod fuzz;
+mod history;
 pub mod library;
 mod list;
 mod plan;
@@ -111,6 +113,8 @@ fn verb(kit: &Kit, args: Args) -> Done {
         Some(Verb::Crashpoints(args)) => crashpoints::crashpoints(kit, &args),
         Some(Verb::Regress(args)) => regress::regress(&args),
         Some(Verb::List(args)) => list::list(kit, &args),
+        Some(Verb::Check(args)) => check::check(&args),
+        Some(Verb::History(args)) => history::history(&args),
         Some(Verb::Bench(args)) => bench::bench(kit, &args),
     }
 }

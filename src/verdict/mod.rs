@@ -9,11 +9,14 @@
 pub mod durability;
 mod files;
 pub mod forge;
+pub mod generate;
 pub mod invariant;
+pub mod judge;
 pub mod linear;
 pub mod liveness;
 pub mod locks;
 pub mod model;
+pub mod modelled;
 pub mod search;
 pub mod signature;
 pub mod sweep;

@@ -1,8 +1,10 @@
 //! The one test binary.
 
+mod check;
 mod cli;
 mod determinism;
 mod gallery;
+mod own_model;
 mod own_protocol;
 mod readme;
 mod scenarios;

@@ -4,6 +4,8 @@
 //! Whether a pair is a tuple or a plain value shows only over the whole history: it is one if
 //! every call has one, and every compare-and-set holds a pair as its second half.
 
+use std::sync::Arc;
+
 use super::source::Refusal;
 use super::value::Value;
 use super::{Call, Foreign};
@@ -99,7 +101,7 @@ fn unfold_transactions(foreign: &mut Foreign) -> Result<(), Refusal> {
         }
         *key = foreign.keys.of(of);
         *asked = value.clone();
-        *f = foreign.words.of(name);
+        *f = Arc::make_mut(&mut foreign.words).of(name);
     }
     Ok(())
 }

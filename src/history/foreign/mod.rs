@@ -25,6 +25,7 @@ pub mod write;
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::Arc;
 
 pub use detect::{Format, detect};
 pub use source::{Place, Refusal, Source};
@@ -131,11 +132,26 @@ pub struct Foreign {
     /// What clients called.
     pub calls: Calls,
     /// The words in it.
-    pub words: Words,
+    pub words: Arc<Words>,
     /// The keys in it; the first is none.
     pub keys: Keys,
     /// Events that are no client's: a nemesis's, notes.
     pub notes: u64,
+}
+
+impl Foreign {
+    /// Each key's calls as a history of their own, with the key's name.
+    pub fn by_key(self) -> Vec<(String, Foreign)> {
+        let Foreign { format, calls, words, keys, notes } = self;
+        let mut apart: Vec<Calls> = vec![Calls::default(); keys.len() + 1];
+        calls.into_iter().for_each(|call| apart[call.key as usize].push(call));
+        let named = apart.into_iter().enumerate().filter(|(_, calls)| !calls.is_empty());
+        let one = |(key, calls)| {
+            let name = words.show(keys.get(key as u32));
+            (name, Foreign { format, calls, words: words.clone(), keys: keys.clone(), notes })
+        };
+        named.map(one).collect()
+    }
 }
 
 /// Keys, each once.

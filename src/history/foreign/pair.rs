@@ -113,7 +113,7 @@ impl Pairing {
             let hint = "a history without calls proves nothing: is this the right file?";
             return Err(Refusal::at(end, "no client called anything here", hint));
         }
-        Ok(Foreign { format, calls, words, keys, notes })
+        Ok(Foreign { format, calls, words: words.into(), keys, notes })
     }
 }
 

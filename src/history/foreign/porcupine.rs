@@ -210,6 +210,7 @@ impl Builder {
         let mut calls = Calls::default();
         self.calls.sort_by_key(|call| call.invoked);
         self.calls.into_iter().for_each(|call| calls.push(call));
+        let words = words.into();
         Ok(Foreign { format: Format::Porcupine, calls, words, keys: self.keys, notes: 0 })
     }
 
@@ -284,11 +285,11 @@ fn asked(input: &Value, words: &mut Words, place: Place) -> Result<Asked, Refusa
 fn end(call: &mut Call, output: &Value, words: &Words) {
     let object = Object::new(output.clone(), words, Place { line: 0, column: 0 });
     let is = |name: &str, wanted: bool| object.get(&[name]) == Some(&Value::Bool(wanted));
+    // Outputs of reads and of plain writes have an `ok` that nobody sets.
+    let plain = ["read", "get", "write", "put", "append"].contains(&words.text(call.f));
     call.end = match () {
         () if is("unknown", true) => End::Unknown,
-        () if words.text(call.f) == "cas" && (is("ok", false) || *output == Value::Bool(false)) => {
-            End::Refused
-        }
+        () if !plain && (is("ok", false) || *output == Value::Bool(false)) => End::Refused,
         () => End::Ok,
     };
     call.got = match output {

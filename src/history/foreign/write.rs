@@ -119,7 +119,7 @@ fn edn(foreign: &Foreign, point: &Point<'_>, index: usize, line: &mut String) {
     }
     line.push_str(&format!("{{:type :{kind}, :f :{f}, :value "));
     words.put(&value(foreign, point), line);
-    line.push_str(&format!(", :process {}, :time {index}000, :index {index}", call.process));
+    line.push_str(&format!(", :process {}, :time {}, :index {index}", call.process, index * 1000));
     if let Some(error) = error(point) {
         line.push_str(&format!(", :error :{error}"));
     }
@@ -160,7 +160,11 @@ fn json(foreign: &Foreign, point: &Point<'_>, index: usize, line: &mut String) {
         line.push_str(",\"key\":");
         put_json(words, foreign.keys.get(call.key), line);
     }
-    line.push_str(&format!(",\"process\":{},\"time\":{index}000,\"index\":{index}", call.process));
+    line.push_str(&format!(
+        ",\"process\":{},\"time\":{},\"index\":{index}",
+        call.process,
+        index * 1000
+    ));
     if let Some(error) = error(point) {
         line.push_str(&format!(",\"error\":\"{error}\""));
     }

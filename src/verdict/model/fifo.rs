@@ -11,6 +11,9 @@ pub use super::queue::{Answer, Op};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fifo;
 
+/// The tag of how many were taken out: no element's place.
+const TAKEN: u64 = u64::MAX;
+
 /// What is in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
@@ -102,7 +105,7 @@ impl Model for Fifo {
     // past differ. That costs little: with the same operations placed, as many were taken out
     // unless lost ones were.
     fn hash(&self, state: &State) -> u128 {
-        state.hash ^ mix(5, state.taken)
+        state.hash ^ mix(TAKEN, state.taken)
     }
 
     fn is_pure(&self, _op: &Op, answer: &Answer) -> bool {

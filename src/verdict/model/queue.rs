@@ -63,7 +63,7 @@ impl State {
             _ => self.elements.insert(element, many),
         };
         let was = was.unwrap_or(0);
-        let of = |many| if many == 0 { 0 } else { mix(element as u64, many) };
+        let of = |many| if many == 0 { 0 } else { mix(mix(4, element as u64) as u64, many) };
         self.hash ^= of(was) ^ of(many);
         self.count = self.count + many - was;
     }

@@ -10,6 +10,11 @@ use super::part::{ANSWERED, Part};
 use super::table::Table;
 use super::{Limit, Options};
 
+/// The hash of what is placed has a tag that no state's has by chance: with a small one, an
+/// operation placed and a part of a state could cancel each other out, and two configurations look
+/// alike.
+const PLACED: u64 = 0xC3A5_C85C_97CB_3127;
+
 /// How a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -303,7 +308,7 @@ impl<M: Model> Depth<M> {
             return false;
         };
         let hash = model.hash(&self.state);
-        let set = self.set ^ mix(7, u64::from(op));
+        let set = self.set ^ mix(PLACED, u64::from(op));
         let idle = was == Some(hash) && copy.is_none_or(|copy| copy == self.state);
         let known = !idle
             && if options.exact {
@@ -345,7 +350,7 @@ impl<M: Model> Depth<M> {
             }
         }
         self.frames.push(Frame { op, undo, from, next, latest });
-        self.set ^= mix(7, u64::from(op));
+        self.set ^= mix(PLACED, u64::from(op));
         self.placed[op as usize] = true;
         let class = part.class[op as usize];
         if class != ANSWERED {
@@ -366,7 +371,7 @@ impl<M: Model> Depth<M> {
     fn back(&mut self, model: &M, ops: &History<M>, part: &Part) -> bool {
         while let Some(Frame { op, undo, from, next, latest }) = self.frames.pop() {
             model.back(&mut self.state, &ops[part.ids[op as usize] as usize].op, undo);
-            self.set ^= mix(7, u64::from(op));
+            self.set ^= mix(PLACED, u64::from(op));
             self.placed[op as usize] = false;
             if let Some(before) = part.before.get(op as usize) {
                 self.latest[before.process as usize] = latest;

@@ -1,0 +1,94 @@
+//! What is made is what it says: legal, or wrong; the same from the same seed; and it survives
+//! every format.
+
+use super::*;
+use crate::history::foreign::{read, write};
+use crate::verdict::judge::{Answer, Question, judge};
+
+fn shape(object: Object, seed: u64) -> Shape {
+    let (ops, clients, crashed, stale) = (60, 4, 0, 0);
+    let (corrupt, values, keys) = (None, Some(4), 0);
+    Shape { object, ops, clients, seed, crashed, stale, corrupt, values, keys }
+}
+
+fn make(shape: &Shape) -> Foreign {
+    match generate(shape) {
+        Ok(Made::Foreign(foreign)) => foreign,
+        Ok(Made::Znodes(_)) => panic!("these are no znodes"),
+        Err(why) => panic!("{shape:?}: {why}"),
+    }
+}
+
+fn answer(foreign: Foreign, object: Object) -> Answer {
+    let question = Question { object: Some(object), ..Question::default() };
+    judge(foreign, &question).expect("it was made for this").answer
+}
+
+fn objects() -> impl Iterator<Item = Object> {
+    Object::ALL.into_iter().filter(|object| *object != Object::Znodes)
+}
+
+#[test]
+fn legal_histories_are_legal_in_every_format() {
+    let formats = [Format::Edn, Format::Json, Format::Lines, Format::Porcupine];
+    for object in objects() {
+        for seed in 0..40 {
+            let keys = [0, 3][seed as usize % 2];
+            let values = if seed % 3 == 0 { None } else { Some(4) };
+            let shape = Shape { crashed: seed % 4 * 5, keys, values, ..shape(object, seed) };
+            let made = make(&shape);
+            assert_eq!(answer(made.clone(), object), Answer::True, "{shape:?}");
+            let format = formats[seed as usize / 2 % 4];
+            let mut bytes = Vec::new();
+            write::write(&made, format, &mut bytes).expect("a vector takes everything");
+            let again = read(&mut bytes.as_slice(), Format::Auto);
+            let again = again.unwrap_or_else(|why| panic!("{shape:?} {format:?}: {why}"));
+            assert_eq!(again.format, format, "{shape:?}");
+            assert_eq!(again.calls.len(), made.calls.len(), "{shape:?}");
+            assert_eq!(answer(again, object), Answer::True, "{shape:?} {format:?}");
+        }
+    }
+}
+
+#[test]
+fn a_corrupted_answer_is_always_found() {
+    for object in objects() {
+        for seed in 0..40 {
+            let keys = [0, 3][seed as usize % 2];
+            let shape = Shape { corrupt: Some(Corrupt::Answer), keys, ..shape(object, seed) };
+            let found = answer(make(&shape), object);
+            assert!(matches!(found, Answer::False(_)), "{shape:?}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn lost_writes_and_stale_reads_are_often_found() {
+    let found = |change: fn(&mut Shape)| {
+        let illegal = |seed: &u64| {
+            let mut shape = shape(Object::Register, *seed);
+            shape.values = None;
+            change(&mut shape);
+            matches!(answer(make(&shape), Object::Register), Answer::False(_))
+        };
+        (0..40).filter(illegal).count()
+    };
+    assert_eq!(found(|_| {}), 0);
+    // With few clients little can hide a write that was lost.
+    assert!(found(|shape| (shape.clients, shape.corrupt) = (2, Some(Corrupt::LostWrite))) > 8);
+    assert!(found(|shape| shape.stale = 20) > 20);
+}
+
+/// Frozen: who keeps a seed keeps the history.
+#[test]
+fn the_same_seed_makes_the_same_bytes() {
+    let mut all = String::new();
+    for object in objects() {
+        let made = make(&Shape { ops: 4, clients: 2, crashed: 20, ..shape(object, 1) });
+        let mut bytes = Vec::new();
+        write::write(&made, Format::Edn, &mut bytes).expect("a vector takes everything");
+        all.push_str(&format!("; {}\n", object.name()));
+        all.push_str(&String::from_utf8(bytes).expect("EDN is text"));
+    }
+    insta::assert_snapshot!(all);
+}
