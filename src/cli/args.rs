@@ -6,6 +6,8 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::base::Time;
+use crate::explore::Policy;
+use crate::plan::Problem;
 
 /// Runs a complete coordination service inside a deterministic world, breaks the world on purpose,
 /// and judges what clients and peers saw.
@@ -116,6 +118,9 @@ pub struct PlanArgs {
     /// Plant this bug
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
+    /// How seeds are searched: `zoosim list policies`
+    #[arg(long, value_name = "NAME", default_value = "swarm", value_parser = parse_policy)]
+    pub policy: Policy,
 }
 
 /// `replay`.
@@ -161,6 +166,9 @@ pub struct FuzzArgs {
     /// Plant this bug in every plan, and expect it to be caught
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
+    /// How seeds are searched: `zoosim list policies`
+    #[arg(long, value_name = "NAME", default_value = "swarm", value_parser = parse_policy)]
+    pub policy: Policy,
     /// Stop after so many seeds with findings
     #[arg(long, value_name = "N")]
     pub stop_after: Option<u64>,
@@ -316,6 +324,8 @@ pub enum Listed {
     Knobs,
     /// What faults can wait for
     Moments,
+    /// How seeds can be searched
+    Policies,
 }
 
 const CHECK_HELP: &str = "formats: jsonl and binary (zoosim's own), edn and json (Jepsen's \
@@ -462,6 +472,12 @@ pub struct BenchArgs {
 /// The verbs of `bench`.
 #[derive(Subcommand, Debug)]
 pub enum BenchVerb {
+    /// How many seeds, events and seconds of the processor it takes to find each planted bug
+    #[command(
+        after_help = "example: zoosim bench bugs --roots 3 --cap 60 --out bugs.jsonl\n         \
+        zoosim bench bugs --table bugs.jsonl --markdown"
+    )]
+    Bugs(BugsArgs),
     /// The checker of histories: what it costs, or whether it agrees with the definition
     Check(BenchCheckArgs),
 }
@@ -483,6 +499,53 @@ fn up_to_1000() -> RangedU64ValueParser {
 
 fn up_to_an_hour() -> RangedU64ValueParser {
     clap::value_parser!(u64).range(0..=3_600_000)
+}
+
+/// `bench bugs`.
+#[derive(ClapArgs, Debug)]
+pub struct BugsArgs {
+    /// How many independent roots: root N tries the seeds N * 1,000,000 and on
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub roots: u64,
+    /// Seconds of the processor after which a bug is given up for a root: `600` or `600s`
+    #[arg(long, value_name = "N", default_value = "600", value_parser = parse_seconds)]
+    pub cap: u64,
+    /// How many more to go on behind a finding for the first loss of committed data
+    #[arg(long, value_name = "N", default_value = "2", value_parser = parse_seconds)]
+    pub beyond: u64,
+    /// Only this bug; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub bug: Vec<String>,
+    /// How seeds are searched: `zoosim list policies`
+    #[arg(long, value_name = "NAME", default_value = "swarm", value_parser = parse_policy)]
+    pub policy: Policy,
+    /// The scenario in which bugs are planted
+    #[arg(long, value_name = "SCENARIO", default_value = "default")]
+    pub scenario: String,
+    /// How many bugs and roots at a time, each on a thread of its own; as many as processors if absent
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Append a line of JSON for each bug and root to this file; what it has is not measured again
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Only print the table of this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "json"])]
+    pub table: Option<PathBuf>,
+    /// Print the lines of JSON, and no table
+    #[arg(long)]
+    pub json: bool,
+    /// Print the table for documents
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+fn parse_policy(text: &str) -> Result<Policy, String> {
+    text.parse().map_err(|problem: Problem| problem.to_string())
+}
+
+fn parse_seconds(text: &str) -> Result<u64, String> {
+    let number = text.strip_suffix('s').unwrap_or(text).parse::<u32>();
+    number.map(u64::from).map_err(|_| format!("`{text}` is not seconds: write `600` or `600s`"))
 }
 
 /// Simulated time as people write it: `12.5s`, `12500ms`, or milliseconds without a unit.

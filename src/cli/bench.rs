@@ -6,6 +6,7 @@
 //! is always on. An event is one thing taken from the queue that one party handled; what came up
 //! stale costs time and is not counted.
 
+mod bugs;
 mod check;
 mod echo;
 
@@ -59,8 +60,10 @@ fn quiet(voters: u8, calls: u64, calm_at: u64) -> String {
 
 /// Measures.
 pub fn bench(kit: &Kit, args: &BenchArgs) -> Done {
-    if let Some(BenchVerb::Check(check)) = &args.verb {
-        return check::check(check, args.json);
+    match &args.verb {
+        Some(BenchVerb::Bugs(bugs)) => return bugs::bugs(kit, bugs, args.json || bugs.json),
+        Some(BenchVerb::Check(check)) => return check::check(check, args.json),
+        None => {}
     }
     let mut rows = Vec::new();
     rows.extend(swarm(kit)?);

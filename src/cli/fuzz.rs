@@ -72,14 +72,15 @@ pub struct Hunted {
 /// Tries many seeds.
 pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
     let recipe = find::recipe(kit, args.bug.as_deref())?;
+    // What once failed must pass: planting a bug there would say nothing.
+    let plans = if recipe == Recipe::Plain { find::regressions()? } else { Vec::new() };
+    let recipe = recipe.steered(args.policy);
     let names = match args.scenarios.is_empty() {
         true => vec!["default".to_string()],
         false => args.scenarios.clone(),
     };
     let scenarios = names.iter().map(|name| Subject::scenario(name, recipe.clone()));
     let scenarios = scenarios.collect::<Result<Vec<Subject>, String>>()?;
-    // What once failed must pass: planting a bug there would say nothing.
-    let plans = if recipe == Recipe::Plain { find::regressions()? } else { Vec::new() };
     let (first, last) = seeds(args)?;
     let sources = |subjects: &[Subject]| subjects.iter().map(|one| one.source.clone()).collect();
     let campaign = Campaign {

@@ -1,6 +1,6 @@
 //! `zoosim list`: everything that has a name.
 
-use crate::explore::{Recipe, Source};
+use crate::explore::{POLICIES, Recipe, Source};
 use crate::kit::Kit;
 use crate::plan::Expect;
 use crate::plan::draw::KNOBS;
@@ -142,6 +142,10 @@ fn rows(kit: &Kit, what: Listed) -> Result<Vec<(String, String)>, String> {
         Listed::Faults => owned(&FAULTS),
         Listed::Operations => owned(&OPERATIONS),
         Listed::Invariants => properties(kit),
+        Listed::Policies => {
+            let row = |(_, name, what): &(_, &str, &str)| (name.to_string(), what.to_string());
+            POLICIES.iter().map(row).collect()
+        }
         Listed::Moments => {
             let mut all: Vec<(String, String)> = owned(&TAGS);
             let note = |(name, what): &(&str, &str)| (format!("note {name}"), (*what).to_string());

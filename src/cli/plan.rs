@@ -9,7 +9,7 @@ use super::{Done, Exit, say};
 
 /// Prints the plan.
 pub fn plan(args: &PlanArgs) -> Done {
-    let recipe = args.bug.clone().map_or(Recipe::Plain, Recipe::Bug);
+    let recipe = args.bug.clone().map_or(Recipe::Plain, Recipe::Bug).steered(args.policy);
     let subject = Subject::scenario(&args.scenario, recipe)?;
     let plan = subject.source.plan(find::seed(&args.seed)?);
     say(&plan_text(&plan));

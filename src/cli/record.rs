@@ -47,7 +47,7 @@ pub fn name_of(subject: &Subject, seed: u64, digest: Digest) -> String {
             scenario: scenario.name.clone(),
             hash: scenario.digest.short(),
             seed,
-            recipe: recipe.word().to_string(),
+            recipe: recipe.word(),
             digest: digest.short(),
         }
         .to_string(),

@@ -10,6 +10,8 @@
 mod campaign;
 mod crashpoints;
 mod estimate;
+mod look;
+mod policy;
 mod source;
 mod tally;
 mod tried;
@@ -18,6 +20,8 @@ mod twin;
 pub use campaign::{BLOCK, Campaign, Next};
 pub use crashpoints::{Enumerated, Judged, NoPoints, Point, crash_everywhere};
 pub use estimate::{Estimate, Novelty};
+pub use look::{LOSSES, Look, look};
+pub use policy::{POLICIES, Policy};
 pub use source::{Recipe, Source};
 pub use tally::{Group, Item, MAX_EXAMPLES, Tally};
 pub use tried::{Came, Small, Tried, try_again, try_plan};

@@ -6,6 +6,11 @@ use crate::plan::draw::draw;
 use crate::plan::scenario::Scenario;
 use crate::plan::{Expect, Plan};
 
+use super::Policy;
+
+/// Between a policy and the rest of a recipe, in tokens.
+const SEPARATOR: &str = "--";
+
 /// What is done to a plan after it was drawn. Tokens carry it as a word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Recipe {
@@ -16,24 +21,69 @@ pub enum Recipe {
     Clean,
     /// This bug is planted, whatever others there are.
     Bug(String),
+    /// A policy steers it, behind the rest.
+    Steered(Policy, Box<Recipe>),
 }
 
 impl Recipe {
-    /// As tokens spell it: `-`, `clean`, or the bug's name.
-    pub fn word(&self) -> &str {
+    /// This recipe, steered by a policy.
+    #[must_use]
+    pub fn steered(self, policy: Policy) -> Recipe {
+        match policy {
+            Policy::Swarm => self,
+            Policy::Late | Policy::Moments | Policy::Mix => Recipe::Steered(policy, Box::new(self)),
+        }
+    }
+
+    /// As tokens spell it: `-`, `clean`, or the bug's name, behind `late--` and the like.
+    pub fn word(&self) -> String {
         match self {
-            Recipe::Plain => "-",
-            Recipe::Clean => "clean",
-            Recipe::Bug(name) => name,
+            Recipe::Plain => "-".to_string(),
+            Recipe::Clean => "clean".to_string(),
+            Recipe::Bug(name) => name.clone(),
+            Recipe::Steered(policy, rest) => format!("{policy}{SEPARATOR}{}", rest.word()),
         }
     }
 
     /// From the word of a token.
     pub fn of_word(word: &str) -> Recipe {
+        if let Some((policy, rest)) = word.split_once(SEPARATOR)
+            && let Ok(policy) = policy.parse::<Policy>()
+        {
+            return Recipe::of_word(rest).steered(policy);
+        }
         match word {
             "-" => Recipe::Plain,
             "clean" => Recipe::Clean,
             name => Recipe::Bug(name.to_string()),
+        }
+    }
+}
+
+impl Recipe {
+    fn apply(&self, scenario: &Scenario, plan: &mut Plan) {
+        match self {
+            Recipe::Plain => {}
+            Recipe::Clean => plan.bugs.clear(),
+            Recipe::Bug(name) => {
+                if !plan.bugs.contains(name) {
+                    plan.bugs.push(name.clone());
+                }
+            }
+            Recipe::Steered(policy, rest) => {
+                rest.apply(scenario, plan);
+                policy.steer(scenario, plan);
+            }
+        }
+    }
+
+    fn expect(&self, scenario: &Expect) -> Expect {
+        match (self, scenario) {
+            (Recipe::Plain, _) => scenario.clone(),
+            (Recipe::Clean, _) => Expect::Pass,
+            (Recipe::Bug(_), Expect::Pass) => Expect::Violation(Vec::new()),
+            (Recipe::Bug(_), Expect::Violation(_)) => scenario.clone(),
+            (Recipe::Steered(_, rest), _) => rest.expect(scenario),
         }
     }
 }
@@ -62,15 +112,7 @@ impl Source {
             Source::Plan(_, plan) => plan.clone(),
             Source::Scenario(scenario, recipe) => {
                 let mut plan = draw(scenario, seed);
-                match recipe {
-                    Recipe::Plain => {}
-                    Recipe::Clean => plan.bugs.clear(),
-                    Recipe::Bug(name) => {
-                        if !plan.bugs.contains(name) {
-                            plan.bugs.push(name.clone());
-                        }
-                    }
-                }
+                recipe.apply(scenario, &mut plan);
                 Arc::new(plan)
             }
         }
@@ -80,12 +122,7 @@ impl Source {
     pub fn expect(&self) -> Expect {
         match self {
             Source::Plan(_, plan) => plan.expect.clone(),
-            Source::Scenario(scenario, Recipe::Plain) => scenario.expect.clone(),
-            Source::Scenario(_, Recipe::Clean) => Expect::Pass,
-            Source::Scenario(scenario, Recipe::Bug(_)) => match &scenario.expect {
-                Expect::Pass => Expect::Violation(Vec::new()),
-                named @ Expect::Violation(_) => named.clone(),
-            },
+            Source::Scenario(scenario, recipe) => recipe.expect(&scenario.expect),
         }
     }
 }

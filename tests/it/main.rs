@@ -1,6 +1,7 @@
 //! The one test binary.
 
 mod check;
+mod bench;
 mod cli;
 mod determinism;
 mod gallery;

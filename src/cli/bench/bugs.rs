@@ -1,0 +1,294 @@
+//! `zoosim bench bugs`: how much it takes to find each planted bug with the default swarm.
+//!
+//! A unit of work is a bug and a root: seeds `root * 1,000,000 ..` of the scenario, with the bug
+//! planted, one after the other on one thread, until a property of the protocol or of the service
+//! is violated or the cap is reached. What a unit costs is the time of the processor on its own
+//! thread, so that neither other units nor a busy machine count; only the cap depends on it, so
+//! seeds and events to detection are the same everywhere. The black-box search over histories,
+//! which a campaign does for one seed in sixteen, takes no part.
+//!
+//! ```text
+//!   (bug, root) -> Line, one per unit, appended to the file as soon as it is known -> Table
+//! ```
+
+mod line;
+mod table;
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::explore::{Recipe, Source, look};
+use crate::kit::Kit;
+use crate::verdict::Finding;
+
+use super::super::args::BugsArgs;
+use super::super::{Done, Exit, find, fuzz, jobs, say, talk};
+use super::Clock;
+use line::{FORMAT, First, Line};
+
+/// Seeds of one root.
+const STRIDE: u64 = 1_000_000;
+
+/// How a unit is measured.
+struct How {
+    scenario: String,
+    hash: String,
+    policy: String,
+    cap_s: u64,
+    beyond_s: u64,
+}
+
+/// A bug and a root.
+struct Unit {
+    bug: String,
+    root: u64,
+    source: Source,
+}
+
+/// Measures what the file does not tell yet, and prints the table of all of it.
+pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
+    if let Some(path) = &args.table {
+        let lines = lines_of(path)?;
+        say(&table::render(kit, &lines, args.markdown));
+        return Ok(Exit::Held);
+    }
+    let names = names(kit, &args.bug)?;
+    let (scenario, _) = find::scenario(&args.scenario)?;
+    let how = How {
+        scenario: scenario.name.clone(),
+        hash: format!("{:08x}", scenario.digest.short()),
+        policy: args.policy.name().to_string(),
+        cap_s: args.cap,
+        beyond_s: args.beyond,
+    };
+    let scenario = Arc::new(scenario);
+    let (mut lines, file) = match &args.out {
+        Some(path) => resume(path)?,
+        None => (Vec::new(), None),
+    };
+    let known = known(&lines, &how, args.out.as_deref())?;
+    let mut units = Vec::new();
+    // Roots outside: whatever is there when it is cut short says something of every bug.
+    for root in 0..args.roots {
+        for bug in &names {
+            if !known.contains(&(bug.clone(), root)) {
+                let source = Source::Scenario(
+                    scenario.clone(),
+                    Recipe::Bug(bug.clone()).steered(args.policy),
+                );
+                units.push(Unit { bug: bug.clone(), root, source });
+            }
+        }
+    }
+    let interrupt = fuzz::interrupt()?;
+    let begun = units.len();
+    let measured = all(kit, &how, &units, jobs(args.jobs), &interrupt, file, json)?;
+    let complete = measured.len() == begun;
+    lines.extend(measured);
+    lines.retain(|line| names.contains(&line.bug) && line.policy == how.policy);
+    if !json {
+        say(&table::render(kit, &lines, args.markdown));
+    }
+    Ok(if complete { Exit::Held } else { Exit::Incomplete })
+}
+
+/// The bugs asked for, in the order of the catalogue; all if none.
+fn names(kit: &Kit, asked: &[String]) -> Result<Vec<String>, String> {
+    for name in asked {
+        find::recipe(kit, Some(name))?;
+    }
+    let known = kit.bugs().map(|bug| bug.name.to_string());
+    let names: Vec<String> =
+        known.filter(|name| asked.is_empty() || asked.contains(name)).collect();
+    Ok(names)
+}
+
+/// What the file tells already, and the file, open for more.
+fn resume(path: &Path) -> Result<(Vec<Line>, Option<File>), String> {
+    let cannot = |error: std::io::Error| format!("{}: cannot be written: {error}", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(cannot)?;
+    }
+    let mut lines = Vec::new();
+    if path.exists() {
+        lines = lines_of(path)?;
+        // A line that was torn when the last run was killed is measured again.
+        let whole = find::read(&path.display().to_string())?.rfind('\n').map_or(0, |end| end + 1);
+        let file = OpenOptions::new().write(true).open(path).map_err(cannot)?;
+        file.set_len(whole as u64).map_err(cannot)?;
+    }
+    let file = OpenOptions::new().append(true).create(true).open(path).map_err(cannot)?;
+    Ok((lines, Some(file)))
+}
+
+/// The whole lines of a file.
+fn lines_of(path: &Path) -> Result<Vec<Line>, String> {
+    let text = find::read(&path.display().to_string())?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let mut lines = Vec::new();
+    for (at, text) in whole.lines().enumerate() {
+        lines.push(Line::parse(text).map_err(|why| {
+            format!(
+                "{}:{}: {why}\nhint: remove the line: it is measured again",
+                path.display(),
+                at + 1
+            )
+        })?);
+    }
+    Ok(lines)
+}
+
+/// The units that need not be measured again: those that found, and those that had as much time.
+fn known(
+    lines: &[Line],
+    how: &How,
+    path: Option<&Path>,
+) -> Result<BTreeSet<(String, u64)>, String> {
+    let place = path.map(|path| path.display().to_string()).unwrap_or_default();
+    for (at, line) in lines.iter().enumerate() {
+        if (&line.scenario, &line.hash) != (&how.scenario, &how.hash) {
+            let was = format!("`{}` ({})", line.scenario, line.hash);
+            let now = format!("`{}` ({})", how.scenario, how.hash);
+            return Err(format!(
+                "{place}:{}: measured with scenario {was}, not with {now}\n\
+                 hint: `--out` with another file starts afresh",
+                at + 1
+            ));
+        }
+    }
+    let done = lines.iter().filter(|line| {
+        let enough = line.violation.is_some() || line.cap_s >= how.cap_s;
+        enough && line.policy == how.policy
+    });
+    Ok(done.map(|line| (line.bug.clone(), line.root)).collect())
+}
+
+/// Measures all units, each on one thread, and writes each line as soon as it is known.
+fn all(
+    kit: &Kit,
+    how: &How,
+    units: &[Unit],
+    jobs: usize,
+    interrupt: &AtomicBool,
+    file: Option<File>,
+    json: bool,
+) -> Result<Vec<Line>, String> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<(Vec<Line>, Option<File>, Option<String>)> =
+        Mutex::new((Vec::new(), file, None));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let came = measure(kit, how, unit, interrupt);
+                    let mut done = done.lock().expect("nobody panics with the lines in hand");
+                    let (lines, file, trouble) = &mut *done;
+                    match came.and_then(|line| keep(line, file, json)) {
+                        Ok(Some(line)) => {
+                            talk(&format!("{:>4}/{}  {line}", lines.len() + 1, units.len()));
+                            lines.push(line);
+                        }
+                        Ok(None) => return,
+                        Err(why) => {
+                            trouble.get_or_insert(why);
+                            next.store(units.len(), Ordering::Relaxed);
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (mut lines, _, trouble) = done.into_inner().expect("all threads have ended well");
+    if let Some(trouble) = trouble {
+        return Err(trouble);
+    }
+    // Whoever was first: the table does not depend on it.
+    lines.sort_by(|a, b| (a.root, &a.bug).cmp(&(b.root, &b.bug)));
+    Ok(lines)
+}
+
+/// Writes a line where it belongs.
+fn keep(line: Option<Line>, file: &mut Option<File>, json: bool) -> Result<Option<Line>, String> {
+    let Some(line) = line else { return Ok(None) };
+    let text = format!("{}\n", line.to_json());
+    if json {
+        say(&text);
+    }
+    if let Some(file) = file {
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
+        written.map_err(|error| format!("a line cannot be written: {error}"))?;
+    }
+    Ok(Some(line))
+}
+
+/// Tries seeds until the bug is found, or the cap is reached; then, for a while, until something is
+/// lost. None if it was cut short.
+fn measure(
+    kit: &Kit,
+    how: &How,
+    unit: &Unit,
+    interrupt: &AtomicBool,
+) -> Result<Option<Line>, String> {
+    let clock = Clock::start();
+    let mut line = Line {
+        zoosim: FORMAT.to_string(),
+        bug: unit.bug.clone(),
+        root: unit.root,
+        scenario: how.scenario.clone(),
+        hash: how.hash.clone(),
+        policy: how.policy.clone(),
+        cap_s: how.cap_s,
+        seeds: 0,
+        events: 0,
+        cpu_us: 0,
+        hit: 0,
+        assertion: None,
+        violation: None,
+        loss: None,
+    };
+    while line.seeds < STRIDE {
+        if interrupt.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let seed = unit.root * STRIDE + line.seeds;
+        let seen = look(&unit.source.plan(seed), kit)?;
+        line.seeds += 1;
+        line.events += seen.steps;
+        line.cpu_us = clock.nanos() / 1_000;
+        if seen.hits > 0 && line.hit == 0 {
+            line.hit = line.seeds;
+        }
+        let (seeds, events, cpu_us) = (line.seeds, line.events, line.cpu_us);
+        let first = |finding: Finding| First {
+            property: finding.property.to_string(),
+            kind: finding.kind.to_string(),
+            seed,
+            seeds,
+            events,
+            cpu_us,
+        };
+        let keep = |kept: &mut Option<First>, finding: Option<Finding>| {
+            if kept.is_none() {
+                *kept = finding.map(first);
+            }
+        };
+        keep(&mut line.assertion, seen.assertion);
+        keep(&mut line.violation, seen.violation);
+        keep(&mut line.loss, seen.loss);
+        let enough = match &line.violation {
+            None => line.cpu_us >= how.cap_s * 1_000_000,
+            Some(_) if line.loss.is_some() => true,
+            Some(found) => line.cpu_us - found.cpu_us >= how.beyond_s * 1_000_000,
+        };
+        if enough {
+            break;
+        }
+    }
+    Ok(Some(line))
+}

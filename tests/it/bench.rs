@@ -1,0 +1,71 @@
+//! `zoosim bench bugs`: lines that can be added to, and a table that is made of them alone.
+
+use serde_json::Value;
+
+use crate::cli::{Room, Said};
+
+const BUGS: [&str; 6] = ["bench", "bugs", "--scenario", "ack-before-fsync", "--cap", "60s"];
+
+fn bench(room: &Room, args: &[&str]) -> Said {
+    let said = room.zoosim(&[&BUGS[..], &["--bug", "ack_before_fsync"], args].concat());
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    said
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+#[test]
+fn what_was_measured_is_not_measured_again() {
+    let room = Room::new("bench-resume");
+    bench(&room, &["--roots", "2", "--out", "some/bugs.jsonl"]);
+    let before = room.read("some/bugs.jsonl");
+    assert_eq!(before.lines().count(), 2);
+    // The machine went down in the middle of a line.
+    room.write("some/bugs.jsonl", &format!("{before}{{\"zoosim\":\"bench-b"));
+    let said = bench(&room, &["--roots", "3", "--out", "some/bugs.jsonl", "--markdown"]);
+    let after = room.read("some/bugs.jsonl");
+    assert!(after.starts_with(&before), "{after}");
+    let roots: Vec<Value> = lines(&after).iter().map(|line| line["root"].clone()).collect();
+    assert_eq!(roots, [0, 1, 2]);
+    assert!(said.out.contains("\n| `ack_before_fsync` | 3 of 3 |"), "{}", said.out);
+    let table = ["bench", "bugs", "--table", "some/bugs.jsonl", "--markdown"];
+    assert_eq!(room.zoosim(&table).out, said.out);
+}
+
+#[test]
+fn seeds_and_events_do_not_depend_on_jobs() {
+    let room = Room::new("bench-jobs");
+    let seen = |jobs: &str| {
+        let said = bench(&room, &["--roots", "4", "--json", "--jobs", jobs]);
+        let mut all = Vec::new();
+        for line in lines(&said.out) {
+            let found = &line["violation"];
+            assert_eq!(found["seed"].as_u64().map(|seed| seed / 1_000_000), line["root"].as_u64());
+            all.push([&line["root"], &found["seeds"], &found["events"]].map(Value::to_string));
+        }
+        all.sort();
+        all
+    };
+    let one = seen("1");
+    assert_eq!((one.len(), &one), (4, &seen("3")));
+}
+
+#[test]
+fn bad_files_are_answered_with_place_cause_and_remedy() {
+    let room = Room::new("bench-bad");
+    bench(&room, &["--roots", "1", "--out", "bugs.jsonl"]);
+    let said = room.zoosim(&["bench", "bugs", "--roots", "1", "--out", "bugs.jsonl"]);
+    assert_eq!(said.code, 2);
+    let cause = "bugs.jsonl:1: measured with scenario `ack-before-fsync` (";
+    assert!(said.err.starts_with(cause), "{}", said.err);
+    assert!(said.err.ends_with("hint: `--out` with another file starts afresh\n"), "{}", said.err);
+    room.write("odd.jsonl", "{\"bug\": 1}\n");
+    let said = room.zoosim(&["bench", "bugs", "--table", "odd.jsonl"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.starts_with("odd.jsonl:1: "), "{}", said.err);
+    assert!(said.err.contains("\nhint: "), "{}", said.err);
+    let said = room.zoosim(&["bench", "bugs", "--cap", "1h"]);
+    assert!(said.err.contains("`1h` is not seconds: write `600` or `600s`"), "{}", said.err);
+}
