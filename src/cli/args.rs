@@ -505,7 +505,7 @@ fn up_to_an_hour() -> RangedU64ValueParser {
 #[derive(ClapArgs, Debug)]
 pub struct BugsArgs {
     /// How many independent roots: root N tries the seeds N * 1,000,000 and on
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value = "30", value_parser = parse_roots)]
     pub roots: u64,
     /// Seconds of the processor after which a bug is given up for a root: `600` or `600s`
     #[arg(long, value_name = "N", default_value = "600", value_parser = parse_seconds)]
@@ -522,7 +522,7 @@ pub struct BugsArgs {
     /// The scenario in which bugs are planted
     #[arg(long, value_name = "SCENARIO", default_value = "default")]
     pub scenario: String,
-    /// How many bugs and roots at a time, each on a thread of its own; as many as processors if absent
+    /// Threads, for a bug and a root each; as many as processors if absent
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Append a line of JSON for each bug and root to this file; what it has is not measured again
@@ -541,6 +541,11 @@ pub struct BugsArgs {
 
 fn parse_policy(text: &str) -> Result<Policy, String> {
     text.parse().map_err(|problem: Problem| problem.to_string())
+}
+
+fn parse_roots(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|roots| (1..=1_000_000).contains(roots));
+    number.ok_or_else(|| format!("`{text}` is not from 1 to 1000000"))
 }
 
 fn parse_seconds(text: &str) -> Result<u64, String> {

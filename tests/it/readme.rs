@@ -55,6 +55,13 @@ fn the_readme_is_fresh() {
         let table = room.zoosim(&["list", what, "--markdown"]).out;
         text = filled(&text, &format!("table {what}"), &table);
     }
+    for (name, file) in [("detection", "bugs.jsonl"), ("policies", "policies.jsonl")] {
+        let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/bench").join(file);
+        let stored = stored.display().to_string();
+        let table = room.zoosim(&["bench", "bugs", "--table", &stored, "--markdown"]);
+        assert_eq!(table.code, 0, "{}", table.err);
+        text = filled(&text, &format!("table {name}"), &table.out);
+    }
     must_be_fresh("README.md", &filled(&text, "shrunk", &shrunk(&room)));
 }
 

@@ -1,6 +1,7 @@
 //! The table of what it takes to find the bugs, from lines. No clock: it is a function of them.
 
 use crate::bugs::Bug;
+use crate::explore::POLICIES;
 use crate::kit::Kit;
 
 use super::line::{First, Line, seconds};
@@ -34,8 +35,50 @@ const HEAD: [&str; 12] = [
     "published, or how it was met",
 ];
 
-/// The table, bugs in the order of the catalogue.
+/// The table, bugs in the order of the catalogue. Lines of more than one policy are compared.
 pub fn render(kit: &Kit, lines: &[Line], markdown: bool) -> String {
+    let policies = POLICIES.map(|(_, name, _)| name).into_iter();
+    let policies: Vec<&str> =
+        policies.filter(|name| lines.iter().any(|line| line.policy == *name)).collect();
+    if policies.len() > 1 {
+        return compared(kit, lines, &policies, markdown);
+    }
+    let rows = of_bugs(kit, lines, |bug, of| row(bug, of));
+    let head = HEAD.map(str::to_string).to_vec();
+    if markdown {
+        return as_markdown(&head, &rows);
+    }
+    // Sentences are for documents.
+    let short = |row: &Vec<String>| row[..HEAD.len() - 1].to_vec();
+    as_text(&short(&head), &rows.iter().map(short).collect::<Vec<_>>())
+}
+
+/// What the policies need for each bug, and for all of them.
+fn compared(kit: &Kit, lines: &[Line], policies: &[&str], markdown: bool) -> String {
+    let cell = |of: &[&Line], policy: &str| {
+        let of = of.iter().filter(|line| line.policy == policy);
+        let times: Vec<Option<u64>> =
+            of.map(|line| line.violation.as_ref().map(|first| first.cpu_us)).collect();
+        let found = times.iter().flatten().count();
+        let median = rank(&times, 50).map_or("not found".to_string(), seconds);
+        format!("{median} ({found} of {})", times.len())
+    };
+    let cells = |of: &[&Line]| policies.iter().map(|policy| cell(of, policy)).collect::<Vec<_>>();
+    let mut rows = of_bugs(kit, lines, |bug, of| {
+        std::iter::once(format!("`{}`", bug.name)).chain(cells(of)).collect()
+    });
+    let all: Vec<&Line> = lines.iter().collect();
+    rows.push(std::iter::once("all".to_string()).chain(cells(&all)).collect());
+    let head = policies.iter().map(|policy| format!("`{policy}`, CPU-s"));
+    let head: Vec<String> = std::iter::once("bug".to_string()).chain(head).collect();
+    if markdown { as_markdown(&head, &rows) } else { as_text(&head, &rows) }
+}
+
+fn of_bugs(
+    kit: &Kit,
+    lines: &[Line],
+    row: impl Fn(&Bug, &[&Line]) -> Vec<String>,
+) -> Vec<Vec<String>> {
     let known: Vec<&str> = crate::bugs::ALL.iter().map(|bug| bug.name).collect();
     let own = kit.bugs().filter(|bug| !known.contains(&bug.name));
     let mut rows = Vec::new();
@@ -45,7 +88,7 @@ pub fn render(kit: &Kit, lines: &[Line], markdown: bool) -> String {
             rows.push(row(bug, &of));
         }
     }
-    if markdown { as_markdown(&rows) } else { as_text(&rows) }
+    rows
 }
 
 fn row(bug: &Bug, of: &[&Line]) -> Vec<String> {
@@ -119,29 +162,24 @@ fn short(count: u64) -> String {
     }
 }
 
-fn as_markdown(rows: &[Vec<String>]) -> String {
-    let mut text = format!("| {} |\n|{}\n", HEAD.join(" | "), "---|".repeat(HEAD.len()));
+fn as_markdown(head: &[String], rows: &[Vec<String>]) -> String {
+    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
     for row in rows {
         text.push_str(&format!("| {} |\n", row.join(" | ")));
     }
     text
 }
 
-fn as_text(rows: &[Vec<String>]) -> String {
-    // Sentences are for documents.
-    let mut widths = [0; HEAD.len() - 1];
-    for (width, name) in widths.iter_mut().zip(HEAD) {
-        *width = name.len();
-    }
-    for row in rows {
+fn as_text(head: &[String], rows: &[Vec<String>]) -> String {
+    let mut widths = vec![0; head.len()];
+    for row in std::iter::once(head).chain(rows.iter().map(Vec::as_slice)) {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let head: Vec<String> = HEAD.iter().map(|name| name.to_string()).collect();
     let mut text = String::new();
-    for row in std::iter::once(&head).chain(rows) {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+    for row in std::iter::once(head).chain(rows.iter().map(Vec::as_slice)) {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         let line = cells.collect::<Vec<String>>().join("  ");
         text.push_str(&format!("{}\n", line.trim_end()));
     }
@@ -161,6 +199,51 @@ mod tests {
         assert_eq!(rank(&[], 50), None);
         let thirty: Vec<Option<u64>> = (1..=30).map(|n| (n <= 27).then_some(n)).collect();
         assert_eq!((rank(&thirty, 50), rank(&thirty, 90)), (Some(15), Some(27)));
+    }
+
+    fn line(policy: &str, root: u64, cpu_us: Option<u64>) -> Line {
+        let first = |cpu_us| First {
+            property: "Durability".to_string(),
+            kind: "acked".to_string(),
+            seed: 7,
+            seeds: 8,
+            events: 90_000,
+            cpu_us,
+        };
+        Line {
+            zoosim: super::super::line::FORMAT.to_string(),
+            bug: "ack_before_fsync".to_string(),
+            root,
+            scenario: "default".to_string(),
+            hash: "00000000".to_string(),
+            policy: policy.to_string(),
+            cap_s: 60,
+            seeds: 9,
+            events: 100_000,
+            cpu_us: 61_000_000,
+            hit: 1,
+            assertion: None,
+            violation: cpu_us.map(first),
+            loss: None,
+        }
+    }
+
+    #[test]
+    fn policies_are_compared_if_there_are_some() {
+        let kit = Kit::standard();
+        let mut lines = vec![line("swarm", 0, Some(1_500_000)), line("swarm", 1, None)];
+        let alone = render(&kit, &lines, true);
+        let row = alone.lines().nth(2).expect("a row below the head");
+        let wanted = "| `ack_before_fsync` | 1 of 2 | 8 / not found | 90 k / not found | \
+                      1.50 / not found | 50 % | 50 % | - | Durability | - | - | no number: ";
+        assert!(row.starts_with(wanted), "{row}");
+        assert!(!render(&kit, &lines, false).contains("no number"));
+        lines.push(line("late", 0, Some(20_000_000)));
+        let rendered = render(&kit, &lines, true);
+        let mut rows = rendered.lines().skip(2);
+        let cells = "| 1.50 (1 of 2) | 20.0 (1 of 1) |";
+        assert_eq!(rows.next(), Some(format!("| `ack_before_fsync` {cells}").as_str()));
+        assert_eq!(rows.next(), Some(format!("| all {cells}").as_str()));
     }
 
     #[test]
