@@ -1,5 +1,7 @@
 //! The table of what it takes to find the bugs, from lines. No clock: it is a function of them.
 
+use std::collections::BTreeMap;
+
 use crate::bugs::Bug;
 use crate::explore::POLICIES;
 use crate::kit::Kit;
@@ -37,6 +39,7 @@ const HEAD: [&str; 12] = [
 
 /// The table, bugs in the order of the catalogue. Lines of more than one policy are compared.
 pub fn render(kit: &Kit, lines: &[Line], markdown: bool) -> String {
+    let lines = &latest(lines);
     let policies = POLICIES.map(|(_, name, _)| name).into_iter();
     let policies: Vec<&str> =
         policies.filter(|name| lines.iter().any(|line| line.policy == *name)).collect();
@@ -51,6 +54,13 @@ pub fn render(kit: &Kit, lines: &[Line], markdown: bool) -> String {
     // Sentences are for documents.
     let short = |row: &Vec<String>| row[..HEAD.len() - 1].to_vec();
     as_text(&short(&head), &rows.iter().map(short).collect::<Vec<_>>())
+}
+
+/// What was given up with a smaller cap may have been tried again: the last line counts.
+fn latest(lines: &[Line]) -> Vec<Line> {
+    let unit = |line: &Line| (line.policy.clone(), line.bug.clone(), line.root);
+    let last: BTreeMap<_, _> = lines.iter().map(|line| (unit(line), line)).collect();
+    last.into_values().cloned().collect()
 }
 
 /// What the policies need for each bug, and for all of them.
@@ -244,6 +254,11 @@ mod tests {
         let cells = "| 1.50 (1 of 2) | 20.0 (1 of 1) |";
         assert_eq!(rows.next(), Some(format!("| `ack_before_fsync` {cells}").as_str()));
         assert_eq!(rows.next(), Some(format!("| all {cells}").as_str()));
+        // Tried again with more time.
+        lines.push(line("swarm", 1, Some(40_000_000)));
+        let rendered = render(&kit, &lines, true);
+        let row = rendered.lines().nth(2).expect("a row below the head");
+        assert!(row.contains("| 1.50 (2 of 2) | 20.0 (1 of 1) |"), "{row}");
     }
 
     #[test]
