@@ -1,7 +1,7 @@
 //! The one test binary.
 
-mod check;
 mod bench;
+mod check;
 mod cli;
 mod determinism;
 mod gallery;
