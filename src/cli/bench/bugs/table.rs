@@ -46,7 +46,7 @@ pub fn render(kit: &Kit, lines: &[Line], markdown: bool) -> String {
     if policies.len() > 1 {
         return compared(kit, lines, &policies, markdown);
     }
-    let rows = of_bugs(kit, lines, |bug, of| row(bug, of));
+    let rows = of_bugs(kit, lines, row);
     let head = HEAD.map(str::to_string).to_vec();
     if markdown {
         return as_markdown(&head, &rows);
