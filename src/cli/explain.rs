@@ -170,7 +170,7 @@ fn curve_text(curve: &Curve) -> String {
                 text.push_str(&event_line(*at, one, None));
             }
             if seen.is_empty() {
-                text.push_str(&format!("  a step of {} in which nothing was seen\n", who(*by)));
+                text.push_str(&format!("  a step of {}: nothing was seen in it\n", who(*by)));
             }
         }
     }
@@ -181,7 +181,7 @@ fn who(by: Option<Actor>) -> String {
     match by {
         Some(Actor::Peer(peer)) => peer.to_string(),
         Some(Actor::Client(client)) => client.to_string(),
-        None => "an injector".to_string(),
+        None => "an injector, or about a link that is gone".to_string(),
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Jump {
     pub shares: (u32, u32),
     /// When it happened.
     pub at: At,
-    /// Who took the step; nobody if it was an injector.
+    /// Who took the step, as far as it can be told.
     pub by: Option<Actor>,
     /// What was seen in it.
     pub seen: Vec<Seen>,

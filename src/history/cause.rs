@@ -20,6 +20,6 @@ pub struct Cause {
     pub is_message: bool,
     /// How many requests there were behind this step.
     pub asked_so_far: u64,
-    /// Who took it; nobody if it was an injector.
+    /// Who took it; nobody if it was an injector, or about a link that was gone behind it.
     pub actor: Option<Actor>,
 }
