@@ -45,6 +45,9 @@ struct Ledger {
     damaged: bool,
     /// The world has damaged, or emptied, the files that it starts from.
     excused: bool,
+    /// Its devices have failed it. A write that failed leaves a hole, and what was written behind
+    /// it may be there: no reader can tell that from damage, so it may refuse to start.
+    failed: bool,
     memory: Memory,
 }
 
@@ -166,7 +169,8 @@ impl Durability {
         let ledger = self.peers.entry(peer).or_default();
         ledger.excused = damaged || ledger.damaged;
         if ledger.excused {
-            *ledger = Ledger { damaged: ledger.damaged, excused: true, ..Ledger::default() };
+            let Ledger { damaged, failed, .. } = *ledger;
+            *ledger = Ledger { damaged, failed, excused: true, ..Ledger::default() };
             return;
         }
         ledger.leader = None;
@@ -178,7 +182,8 @@ impl Durability {
     /// A peer calls its files damaged, which nobody has touched but itself and its crashes: it
     /// would do so for ever.
     fn refused(&mut self, at: At, peer: PeerId, reason: &str, findings: &mut Vec<Finding>) {
-        if !self.peers.entry(peer).or_default().excused {
+        let ledger = self.peers.entry(peer).or_default();
+        if !ledger.excused && !ledger.failed {
             let detail = format!("{peer} takes what its crash has left for damage: {reason}");
             findings.push(finding(STARTS, "refused", at, peer, detail));
         }
@@ -324,6 +329,7 @@ impl Oracle for Durability {
                 let ledger = self.peers.entry(*peer).or_default();
                 match *kind {
                     "rot" | "lose_file" | "misdirect" => ledger.damaged = true,
+                    "disk_error" => ledger.failed = true,
                     "wipe" | "replace" => *ledger = Ledger::default(),
                     _ => {}
                 }

@@ -86,6 +86,9 @@ fn what_only_a_crash_has_touched_must_do_for_a_start() {
     let replace = Seen::Fault { kind: "replace", peer: Some(PeerId(2)), what: String::new() };
     let again = [rot, start(false), replace, start(false), refused(true)];
     assert_eq!(judged(again), ["CrashRecovery/refused"]);
+    // A write that failed is a hole, and the next one stands behind it.
+    let failed = Seen::Fault { kind: "disk_error", peer: Some(PeerId(2)), what: String::new() };
+    assert_eq!(judged([failed, start(false), refused(true)]), [""; 0]);
 }
 
 #[test]

@@ -11,7 +11,8 @@ macro_rules! properties {
         pub(in crate::verdict) enum Property { $($name,)* }
 
         /// Names and one line each, in the order of [`Property`].
-        pub(in crate::verdict) const PROPERTIES: &[(&str, &str)] = &[$((stringify!($name), $line),)*];
+        pub(in crate::verdict) const PROPERTIES: &[(&str, &str)] =
+            &[$((stringify!($name), $line),)*];
     };
 }
 

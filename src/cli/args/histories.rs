@@ -1,0 +1,125 @@
+//! What was typed about histories that come from files, or go there.
+
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+
+/// `check`.
+#[derive(ClapArgs, Debug)]
+pub struct CheckArgs {
+    /// Files, or `-` for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// What the history is of: register, mutex, set, queue, fifo-queue, kv, list-append, znodes;
+    /// found out if absent
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// How much consistency is asked for: `linearizable` if absent, `sync-linearizable` for
+    /// znodes
+    #[arg(long, value_name = "NAME")]
+    pub level: Option<String>,
+    /// What a sync promises, for znodes: strict
+    #[arg(long, value_name = "NAME", default_value = "strict")]
+    pub sync: String,
+    /// How the file is written: jsonl, binary, edn, json, log, porcupine
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub format: String,
+    /// What a failed operation says: nothing, or that its condition did not hold
+    #[arg(long, value_enum, default_value_t = FailArg::Drop)]
+    pub fail: FailArg,
+    /// Remember what was tried itself, not its hash
+    #[arg(long)]
+    pub exact: bool,
+    /// Steps that a search may take
+    #[arg(long, value_name = "N")]
+    pub budget: Option<u64>,
+    /// Judge each key by itself, and print a line for each
+    #[arg(long)]
+    pub keys: bool,
+    /// As lines of JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Say why a history is not what was asked
+    #[arg(long)]
+    pub explain: bool,
+}
+
+/// `--fail`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailArg {
+    /// Nothing
+    Drop,
+    /// That its condition did not hold
+    Assert,
+}
+
+/// `history`.
+#[derive(ClapArgs, Debug)]
+pub struct HistoryArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: HistoryVerb,
+}
+
+/// The verbs of `history`.
+#[derive(Subcommand, Debug)]
+pub enum HistoryVerb {
+    /// Make a history from a seed: the same bytes, always
+    #[command(
+        after_help = "example: zoosim history gen --model register --ops 100 --corrupt answer"
+    )]
+    Gen(GenArgs),
+    /// Write a history in another format
+    #[command(after_help = "example: zoosim history convert history.edn --to porcupine")]
+    Convert(ConvertArgs),
+}
+
+/// `history gen`.
+#[derive(ClapArgs, Debug)]
+pub struct GenArgs {
+    /// What the history is of: register, mutex, set, queue, fifo-queue, kv, list-append
+    #[arg(long, value_name = "NAME", default_value = "register")]
+    pub model: String,
+    /// How many operations
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub ops: u64,
+    /// How many clients are busy at once
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub clients: u32,
+    /// The seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Operations without a known end, in per cent
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    pub crashed: u64,
+    /// Reads that are stale, in per cent: legal for znodes, not for the others
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    pub stale: u64,
+    /// Make one thing wrong: an answer, or an end that stands before its call could be known
+    #[arg(long, value_name = "KIND")]
+    pub corrupt: Option<String>,
+    /// Different values to be written
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub values: u64,
+    /// Write each value once
+    #[arg(long, conflicts_with = "values")]
+    pub unique: bool,
+    /// Different keys; 0 for one object without a key
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub keys: u64,
+    /// How to write it: edn, json, log, porcupine; jsonl or binary for znodes
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+}
+
+/// `history convert`.
+#[derive(ClapArgs, Debug)]
+pub struct ConvertArgs {
+    /// A file, or `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub file: String,
+    /// How to write it: edn, json, log, porcupine; jsonl or binary for zoosim's own
+    #[arg(long, value_name = "NAME")]
+    pub to: String,
+    /// How the file is written; found out if absent
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub format: String,
+}
