@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::base::{Epoch, Key, Zxid};
 use crate::broadcast::zab;
-use crate::bugs::{self, Bug};
+use crate::bugs::{self, Bug, Rules};
 use crate::client::{self, ProgramFn};
 use crate::disk;
 use crate::peer;
@@ -34,17 +34,6 @@ pub struct Protocol {
     pub image: fn(&Plan) -> Image,
     /// Judges runs of this protocol, beside those that judge any.
     pub oracles: fn(&Plan) -> Vec<Box<dyn Oracle>>,
-}
-
-/// The tables of load-bearing decisions, which planted bugs swap entries of.
-#[derive(Clone)]
-pub struct Rules {
-    /// The protocol's.
-    pub zab: zab::Rules,
-    /// The server's.
-    pub peer: peer::rules::Rules,
-    /// Rewrites of a peer's effects, by bug.
-    pub rewrites: Vec<(&'static str, bugs::Rewrite)>,
 }
 
 /// A name that nobody knows.
@@ -136,11 +125,7 @@ impl Kit {
     /// The first name that is not known.
     pub fn cast(&self, plan: &Plan) -> Result<Cast, UnknownName> {
         let protocol = *find("protocol", &self.protocols, &plan.protocol)?;
-        let mut rules = Rules {
-            zab: zab::Rules::right(),
-            peer: peer::rules::Rules::right(),
-            rewrites: Vec::new(),
-        };
+        let mut rules = Rules::right();
         for name in &plan.bugs {
             find("bug", &self.bugs, name)?.plant(&mut rules);
         }

@@ -30,11 +30,30 @@ mod trunc_keeps_dirty_snapshot;
 mod vote_order_not_total;
 mod zxid_rollover;
 
-use crate::kit::Rules;
+use crate::broadcast::zab;
+use crate::peer;
 use crate::process::Effects;
 
 /// Changes what a step asked for; true if its answer differs from the right one.
 pub type Rewrite = fn(&mut Effects) -> bool;
+
+/// The tables of load-bearing decisions, which planted bugs swap entries of.
+#[derive(Clone)]
+pub struct Rules {
+    /// The protocol's.
+    pub zab: zab::Rules,
+    /// The server's.
+    pub peer: peer::rules::Rules,
+    /// Rewrites of a peer's effects, by bug.
+    pub rewrites: Vec<(&'static str, Rewrite)>,
+}
+
+impl Rules {
+    /// Nothing is planted.
+    pub fn right() -> Rules {
+        Rules { zab: zab::Rules::right(), peer: peer::rules::Rules::right(), rewrites: Vec::new() }
+    }
+}
 
 /// One known bug.
 #[derive(Clone, Copy)]

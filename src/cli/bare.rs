@@ -13,7 +13,8 @@ use crate::verdict::Outcome;
 
 use super::args::RUNS;
 use super::find::{self, Subject};
-use super::fuzz::{hunt_of, interrupt};
+use super::fuzz::hunt_of;
+use super::interrupt;
 use super::record::record;
 use super::run::own_seeds;
 use super::{Done, Exit, is_expected, jobs, reach, say, talk};

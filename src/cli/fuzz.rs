@@ -1,29 +1,25 @@
 //! `zoosim fuzz`: many seeds; each finding is written down, nothing stops for it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::explore::{
-    Came, Campaign, Item, Next, Recipe, Small, Source, Tally, Tried, first_difference,
-};
-use crate::history::{Seen, words};
+use crate::explore::{Came, Campaign, Item, Next, Recipe, Small, Source, Tally, Tried};
 use crate::kit::Kit;
+use crate::plan::Expect;
 use crate::plan::seeds::parse_seeds;
-use crate::plan::{Expect, Plan};
 use crate::shrink::{Budget, Progress};
 use crate::verdict::{Finding, Outcome, Weight};
 
 use super::args::FuzzArgs;
 use super::find::{self, Subject};
 use super::record::{finding_json, record};
-use super::run::{broke, wanted};
 use super::shrink::Small as Shrunk;
 use super::status::Status;
-use super::{Done, Exit, is_expected, jobs, say, summary, talk};
+use super::told::{broke, nondeterminism, wanted};
+use super::{Done, Exit, interrupt, is_expected, jobs, say, summary, talk};
 
 /// How many mismatches of second runs are looked into.
 const DIFFERENCES: usize = 3;
@@ -134,18 +130,6 @@ fn seeds(args: &FuzzArgs) -> Result<(u64, Option<u64>), String> {
         })
     };
     Ok((shifted(first)?, last.map(shifted).transpose()?))
-}
-
-/// A flag that the first Ctrl-C sets; the second ends the process as usual.
-pub fn interrupt() -> Result<Arc<AtomicBool>, String> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // In this order: the exit looks at the flag before this signal sets it.
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, flag.clone())
-            .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
-            .map_err(|error| format!("signals cannot be listened to: {error}"))?;
-    }
-    Ok(flag)
 }
 
 impl Hunt {
@@ -315,32 +299,6 @@ impl Hunt {
             () => Exit::Held,
         }
     }
-}
-
-/// That two runs of one plan differ, and where.
-pub fn nondeterminism(kit: &Kit, plan: &Arc<Plan>, name: &str, seed: u64) -> String {
-    let mut text =
-        format!("nondeterminism: `{name}`, seed {seed} ran differently the second time\n");
-    let difference = match first_difference(plan, kit) {
-        Err(cannot) => return text + &format!("  {cannot}\n"),
-        Ok(None) => {
-            return text + "  run twice more, side by side, it was the same: rare, or of threads\n";
-        }
-        Ok(Some(difference)) => difference,
-    };
-    let at = difference.at;
-    text.push_str(&format!("  first difference at {}, step {}\n", at.time, at.step));
-    let lines = |seen: &[Seen]| seen.iter().map(words::seen).collect::<Vec<String>>();
-    let (left, right) = (lines(&difference.left.0), lines(&difference.right.0));
-    let width = left.iter().map(|line| line.chars().count()).max().unwrap_or(0).clamp(20, 60);
-    for n in 0..left.len().max(right.len()) {
-        let (one, other) = (left.get(n), right.get(n));
-        let mark = if one == other { ' ' } else { '!' };
-        let (one, other) = (one.map_or("", String::as_str), other.map_or("", String::as_str));
-        text.push_str(&format!("  {mark} {one:width$} | {other}\n"));
-    }
-    text.push_str(&format!("    digest {} | {}\n", difference.left.1, difference.right.1));
-    text
 }
 
 /// A campaign over one scenario, for other verbs.

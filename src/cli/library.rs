@@ -12,7 +12,8 @@ use crate::verdict::Outcome;
 use super::find::{self, Subject};
 use super::is_expected;
 use super::record::record;
-use super::run::{own_seeds, wanted};
+use super::run::own_seeds;
+use super::told::wanted;
 
 /// Many seeds of one scenario, with what must come of them.
 #[must_use = "nothing is tried before one of the `assert_` methods"]
@@ -194,7 +195,7 @@ impl Fuzz {
         }
         if let Some(item) = result.tally.nondeterministic.first() {
             let plan = subject.source.plan(item.seed);
-            panic!("{}", super::fuzz::nondeterminism(&self.kit, &plan, &self.name, item.seed));
+            panic!("{}", super::told::nondeterminism(&self.kit, &plan, &self.name, item.seed));
         }
     }
 

@@ -27,11 +27,14 @@ mod run;
 mod shrink;
 mod status;
 mod summary;
+mod told;
 
 use std::cell::RefCell;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 
@@ -175,4 +178,16 @@ fn exit_of(outcome: &Outcome, expect: &Expect) -> Exit {
 fn jobs(asked: Option<usize>) -> usize {
     let all = || std::thread::available_parallelism().map_or(1, usize::from);
     asked.unwrap_or_else(all).max(1)
+}
+
+/// A flag that the first Ctrl-C sets; the second ends the process as usual.
+fn interrupt() -> Result<Arc<AtomicBool>, String> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // In this order: the exit looks at the flag before this signal sets it.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, flag.clone())
+            .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
+            .map_err(|error| format!("signals cannot be listened to: {error}"))?;
+    }
+    Ok(flag)
 }

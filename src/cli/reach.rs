@@ -5,13 +5,14 @@
 //! which a disk can fail and a crash can end. They hold for Zab and its files: a protocol with
 //! other effects adds words to the tables, not to these lists.
 
+use std::collections::BTreeMap;
+
 use crate::explore::Tally;
 use crate::kit::Kit;
 use crate::plan::EFFECTS;
 use crate::report::text::paragraph;
 
 use super::list;
-use super::summary::count;
 
 /// Notes that right peers never tell: without a planted bug nobody breaks the protocol, and
 /// nothing planted can hit. The claims about wrong messages stand in the protocol's own tests.
@@ -154,4 +155,9 @@ pub fn never(kit: &Kit, tally: &Tally) -> String {
 fn line(text: &mut String, title: &str, missing: &[String]) {
     let missing = if missing.is_empty() { "-".to_string() } else { missing.join(", ") };
     paragraph(text, &format!("  {title}: "), &missing);
+}
+
+/// How often a word was counted.
+pub(super) fn count(table: &BTreeMap<String, u64>, word: &str) -> u64 {
+    table.get(word).copied().unwrap_or(0)
 }

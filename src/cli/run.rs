@@ -13,7 +13,8 @@ use crate::verdict::Outcome;
 use super::args::{RunArgs, TraceArgs};
 use super::find::{self, Subject};
 use super::record::{is_repeated, name_of, record};
-use super::{Done, Exit, exit_of, is_expected, jobs, last_panic, say};
+use super::told::{broke, nondeterminism, wanted};
+use super::{Done, Exit, exit_of, is_expected, jobs, say};
 
 /// Seeds of a scenario that names none.
 const SEEDS: (u64, u64) = (0, 19);
@@ -76,28 +77,13 @@ pub fn one(kit: &Kit, subject: &Subject, seed: u64, out: &std::path::Path) -> Do
         Outcome::Violated(_) | Outcome::Unknown(_) => {
             let recorded = record(kit, subject, seed, &small, Some(out))?;
             if !recorded.same {
-                say(&super::fuzz::nondeterminism(kit, &plan, name, seed));
+                say(&nondeterminism(kit, &plan, name, seed));
                 return Ok(Exit::Nondeterminism);
             }
             say(&recorded.report);
         }
     }
     Ok(exit_of(&small.outcome, &expect))
-}
-
-/// What a negative scenario wants to see.
-pub fn wanted(expect: &Expect) -> String {
-    match expect {
-        Expect::Pass => "no violation".to_string(),
-        Expect::Violation(names) if names.is_empty() => "a violation".to_string(),
-        Expect::Violation(names) => format!("a violation of `{}`", names.join("` or `")),
-    }
-}
-
-/// That the simulator panicked, and where.
-pub fn broke(name: &str, seed: u64) -> String {
-    let why = last_panic();
-    format!("`{name}`, seed {seed}: the simulator itself is at fault: {why}")
 }
 
 /// Runs seeds until one shows what ends the matter: a violation where none is expected, the
@@ -137,7 +123,7 @@ fn many(kit: &Kit, subject: &Subject, seeds: (u64, u64), out: &std::path::Path) 
     );
     if let Some(item) = tally.nondeterministic.first() {
         let plan = subject.source.plan(item.seed);
-        say(&super::fuzz::nondeterminism(kit, &plan, name, item.seed));
+        say(&nondeterminism(kit, &plan, name, item.seed));
         return Ok(Exit::Nondeterminism);
     }
     if let Some(seed) = decisive {

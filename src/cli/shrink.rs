@@ -32,7 +32,7 @@ pub fn shrink(kit: &Kit, args: &ShrinkArgs) -> Done {
     same_run(kit, &plan, digest, Path::new(RUNS), &args.what)?;
     let started = Instant::now();
     let time = args.seconds.map(Duration::from_secs);
-    let interrupt = super::fuzz::interrupt()?;
+    let interrupt = super::interrupt()?;
     let mut told = started;
     let mut enough = |progress: &Progress| {
         if told.elapsed() >= TELL {

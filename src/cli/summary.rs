@@ -9,6 +9,7 @@ use crate::kit::Kit;
 use crate::report::junit;
 
 use super::fuzz::{Hunt, Hunted};
+use super::reach::count;
 use super::{list, reach};
 
 /// The summary for people. It says what was tried, and never how fast.
@@ -90,10 +91,6 @@ fn novelty(tally: &Tally) -> String {
          next shows something new with a chance of about {}",
         percent(alone, seeds),
     )
-}
-
-pub(super) fn count(table: &BTreeMap<String, u64>, word: &str) -> u64 {
-    table.get(word).copied().unwrap_or(0)
 }
 
 /// Shares of the ways to synchronise a learner, in percent with tenths.

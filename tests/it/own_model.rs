@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use zoosim::base::{ConnId, Duration, Epoch, Key, Time, Zxid};
+use zoosim::bugs::Rules;
 use zoosim::client::{Act, Heard, Program};
 use zoosim::history::Totals;
 use zoosim::jute::proto::{ConnectRequest, ReplyHeader, RequestHeader, Stat, opcode};
 use zoosim::jute::{Reader, Record, Unframer};
-use zoosim::kit::{Kit, Protocol, Rules};
+use zoosim::kit::{Kit, Protocol};
 use zoosim::plan::scenario::Scenario;
 use zoosim::plan::{Plan, draw};
 use zoosim::process::{

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use zoosim::base::{Digest, Duration, Epoch, Key, LinkId, PeerId, PeerSet, Time, Zxid};
 use zoosim::broadcast::{Broadcast, Serving, StateMachine};
+use zoosim::bugs::Rules;
 use zoosim::client::{Act, Heard, Program};
 use zoosim::history::{At, Seen, Totals};
 use zoosim::jute::Record;
 use zoosim::jute::quorum::QuorumPacket;
-use zoosim::kit::{Kit, Protocol, Rules};
+use zoosim::kit::{Kit, Protocol};
 use zoosim::peer::{self, Peer};
 use zoosim::plan::scenario::Scenario;
 use zoosim::plan::{Plan, draw};

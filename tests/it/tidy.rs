@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("broadcast", &["base", "jute", "process", "disk"]),
     ("peer", &["base", "jute", "znode", "disk", "process", "broadcast"]),
     ("client", &["base", "jute", "process", "znode"]),
-    ("bugs", &["base", "znode", "process", "disk", "broadcast", "peer", "kit"]),
+    ("bugs", &["base", "znode", "process", "disk", "broadcast", "peer"]),
     ("plan", &["base", "znode"]),
     ("history", &["base", "jute", "process", "znode"]),
     ("world", &["base", "process", "client", "plan", "history", "znode"]),

@@ -27,7 +27,7 @@ use crate::kit::Kit;
 use crate::verdict::Finding;
 
 use super::super::args::BugsArgs;
-use super::super::{Done, Exit, find, fuzz, jobs, say, talk};
+use super::super::{Done, Exit, find, interrupt, jobs, say, talk};
 use super::Clock;
 use line::{FORMAT, First, Line};
 
@@ -85,7 +85,7 @@ pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
             }
         }
     }
-    let interrupt = fuzz::interrupt()?;
+    let interrupt = interrupt()?;
     let begun = units.len();
     let measured = all(kit, &how, &units, jobs(args.jobs), &interrupt, file, json)?;
     let complete = measured.len() == begun;
