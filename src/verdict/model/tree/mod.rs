@@ -11,6 +11,7 @@
 //!                       events    what would have fired a watch here, by zxid
 //! ```
 
+mod change;
 mod path;
 mod read;
 mod write;
@@ -22,6 +23,8 @@ use crate::base::{SessionId, Zxid};
 use crate::jute::proto::Stat;
 
 pub(crate) use write::{Asked, Effect};
+
+use change::Undo;
 
 /// Event types (spec 1.8).
 pub(crate) mod event {
@@ -120,6 +123,8 @@ struct ChildChange {
 #[derive(Clone, Debug)]
 struct Entry {
     path: Arc<str>,
+    /// What stands for the path in hashes.
+    key: u64,
     parent: Place,
     versions: Vec<Version>,
     /// Children of the newest version, by name.
@@ -152,13 +157,6 @@ impl Entry {
     }
 }
 
-/// How to take one step of an unfinished multi back.
-#[derive(Clone, Debug)]
-enum Undo {
-    Put { place: Place, was: Option<Version> },
-    Child { parent: Place, child: Place, added: bool },
-}
-
 /// The model.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -166,7 +164,12 @@ pub(crate) struct Model {
     entries: Vec<Entry>,
     /// Open sessions and what they own.
     sessions: BTreeMap<SessionId, BTreeSet<Place>>,
+    /// How to take changes back: those of the last request, or all without a past.
     undo: Vec<Undo>,
+    /// Whether older states are kept, too.
+    past: bool,
+    /// Without a past: tells states apart.
+    hash: u128,
     /// What the last applied request fired, in order.
     fired: Vec<Trigger>,
 }
@@ -179,6 +182,8 @@ impl Model {
             entries: Vec::new(),
             sessions: BTreeMap::new(),
             undo: Vec::new(),
+            past: true,
+            hash: 0,
             fired: Vec::new(),
         };
         for path in ["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"] {
@@ -223,6 +228,7 @@ impl Model {
         let parent = path::parent(&path).and_then(|parent| self.places.get(parent).copied());
         self.places.insert(path.clone(), place);
         self.entries.push(Entry {
+            key: self.key(&path),
             path,
             parent: parent.unwrap_or(ROOT),
             versions: Vec::new(),
@@ -246,8 +252,9 @@ impl Model {
 
     /// createSession (spec 3.2). Twice is once.
     pub(crate) fn open(&mut self, session: SessionId) {
+        self.keep();
         self.fired.clear();
-        self.sessions.entry(session).or_default();
+        self.enter(session);
     }
 
     /// What the last applied request fired, in order.

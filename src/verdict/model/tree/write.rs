@@ -6,7 +6,7 @@ use crate::base::{SessionId, Zxid};
 use crate::jute::proto::{Acl, Stat};
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
 
-use super::{ChildChange, Model, Node, Place, Table, Trigger, Undo, Version, event, path, perm};
+use super::{Model, Node, Place, Table, event, path, perm};
 
 /// Who asks, and which transaction it becomes.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ impl Model {
     /// # Errors
     /// The code of the error transaction.
     pub(crate) fn apply(&mut self, asked: Asked, op: &Op) -> Result<Effect, ErrorCode> {
-        self.undo.clear();
+        self.keep();
         self.fired.clear();
         let outcome = match op {
             Op::CloseSession => Ok(self.close(asked)),
@@ -79,14 +79,7 @@ impl Model {
             Op::Multi(parts) => self.multi(asked, parts),
             _ => self.one(asked, op),
         };
-        for trigger in &self.fired {
-            let entry = &mut self.entries[trigger.place as usize];
-            let events = match trigger.table {
-                Table::Data => &mut entry.data_events,
-                Table::Child => &mut entry.child_events,
-            };
-            events.push((asked.zxid, trigger.kind));
-        }
+        self.note_fired(asked.zxid);
         outcome
     }
 
@@ -116,12 +109,13 @@ impl Model {
         if !parts.iter().all(writes) {
             return Err(ErrorCode::MarshallingError);
         }
+        let mark = self.mark();
         let mut effects = Vec::with_capacity(parts.len());
         for (part, op) in parts.iter().enumerate() {
             match self.one(asked, op) {
                 Ok(effect) => effects.push(effect),
                 Err(code) => {
-                    self.take_back();
+                    self.back(mark);
                     return Ok(Effect::MultiFailed { part, code });
                 }
             }
@@ -254,7 +248,7 @@ impl Model {
         for place in &owned {
             self.remove(*place, asked.zxid);
         }
-        self.sessions.remove(&asked.session);
+        self.leave(asked.session);
         let mut paths: Vec<Arc<str>> =
             owned.iter().map(|place| self.entries[*place as usize].path.clone()).collect();
         paths.sort();
@@ -276,82 +270,8 @@ impl Model {
         self.fire(Table::Child, parent, event::CHILDREN);
     }
 
-    fn node(&self, place: Place) -> Option<&Node> {
+    pub(super) fn node(&self, place: Place) -> Option<&Node> {
         self.entries[place as usize].now()
-    }
-
-    fn fire(&mut self, table: Table, place: Place, kind: i32) {
-        self.fired.push(Trigger { table, place, kind });
-    }
-
-    /// A new version of a path. Parts of one multi share a zxid: only the last is ever seen.
-    fn put(&mut self, place: Place, zxid: Zxid, node: Option<Node>) {
-        self.own(place, false);
-        let versions = &mut self.entries[place as usize].versions;
-        let was = match versions.last_mut() {
-            Some(last) if last.zxid == zxid && zxid != Zxid::ZERO => {
-                Some(std::mem::replace(last, Version { zxid, node }))
-            }
-            _ => {
-                versions.push(Version { zxid, node });
-                None
-            }
-        };
-        self.own(place, true);
-        self.undo.push(Undo::Put { place, was });
-    }
-
-    /// Keeps the list of what a session owns in step with the newest version of a path.
-    fn own(&mut self, place: Place, yes: bool) {
-        let owner = self.node(place).map_or(0, |node| node.owner);
-        if owner == 0 {
-            return;
-        }
-        if let Some(owned) = self.sessions.get_mut(&SessionId(owner)) {
-            if yes {
-                owned.insert(place);
-            } else {
-                owned.remove(&place);
-            }
-        }
-    }
-
-    fn relate(&mut self, parent: Place, child: Place, zxid: Zxid, added: bool) {
-        let name = self.entries[child as usize].name();
-        let entry = &mut self.entries[parent as usize];
-        if added {
-            entry.children.insert(name, child);
-        } else {
-            entry.children.remove(&name);
-        }
-        entry.child_log.push(ChildChange { zxid, child, added });
-        self.undo.push(Undo::Child { parent, child, added });
-    }
-
-    /// A failed multi leaves no trace (spec 1.10).
-    fn take_back(&mut self) {
-        self.fired.clear();
-        while let Some(undo) = self.undo.pop() {
-            match undo {
-                Undo::Put { place, was } => {
-                    self.own(place, false);
-                    let versions = &mut self.entries[place as usize].versions;
-                    versions.pop();
-                    versions.extend(was);
-                    self.own(place, true);
-                }
-                Undo::Child { parent, child, added } => {
-                    let name = self.entries[child as usize].name();
-                    let entry = &mut self.entries[parent as usize];
-                    entry.child_log.pop();
-                    if added {
-                        entry.children.remove(&name);
-                    } else {
-                        entry.children.insert(name, child);
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -1,0 +1,234 @@
+//! The few ways in which the tree changes. Whatever a request means, it comes down to these, and
+//! each of them notes how to take it back: a failed multi does, and so does a search that tries one
+//! order after the other.
+//!
+//! A model that keeps no past ([`Model::forgetful`]) has one version of each path instead of all of
+//! them, no log of children and no events; but a hash of its state, which follows every change.
+
+use std::sync::Arc;
+
+use crate::base::{SessionId, Zxid};
+use crate::verdict::model::{mix, mix_text};
+
+use super::{ChildChange, Entry, Model, Node, Place, Table, Trigger, Version};
+
+/// One change, as it is taken back.
+#[derive(Clone, Debug)]
+pub(super) enum Undo {
+    Put { place: Place, was: Option<Version> },
+    Child { parent: Place, child: Place, added: bool },
+    Opened(SessionId),
+    Closed(SessionId),
+}
+
+/// Tags of [`mix`], so that a node and a session never cancel each other out.
+const NODE: u64 = 0x7A6E_6F64_6573_0001;
+const DATA: u64 = 0x7A6E_6F64_6573_0002;
+const OPEN: u64 = 0x7A6E_6F64_6573_0003;
+
+impl Node {
+    /// What tells this node from others there may be at its path, but for zxids and times, which
+    /// follow from the order of transactions alone, and its children, which are nodes of their own.
+    fn hash(&self, path: u64) -> u128 {
+        // All fields are named, so that a new one is not forgotten here.
+        let Node {
+            data,
+            version,
+            aversion,
+            creates,
+            owner,
+            perms,
+            czxid: _,
+            mzxid: _,
+            pzxid: _,
+            ctime: _,
+            mtime: _,
+            children: _,
+        } = self;
+        let data = data.as_deref().map_or(0, hash_of);
+        let counters = (u64::from(*version as u32) << 32) | u64::from(*creates as u32);
+        let rights = (u64::from(*aversion as u32) << 32) | u64::from(*perms as u32);
+        [counters, rights, *owner as u64].into_iter().fold(mix(path, data), |hash, word| {
+            hash.rotate_left(43) ^ mix((hash >> 64) as u64 ^ NODE, word ^ hash as u64)
+        })
+    }
+}
+
+fn hash_of(bytes: &[u8]) -> u64 {
+    bytes.chunks(8).fold(mix(DATA, bytes.len() as u64) as u64, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        mix(hash, u64::from_le_bytes(word)) as u64
+    })
+}
+
+impl Model {
+    /// The fresh tree, for a search: it keeps no past, but a hash, and how to take back everything.
+    pub(crate) fn forgetful() -> Model {
+        let mut model = Model::new();
+        model.past = false;
+        for entry in &mut model.entries {
+            entry.key = mix_text(NODE, &entry.path) as u64;
+            model.hash ^= entry.now().map_or(0, |node| node.hash(entry.key));
+        }
+        model
+    }
+
+    /// Tells the states of models apart that keep no past: nodes, without zxids and times, and
+    /// which sessions are open.
+    pub(crate) fn hash(&self) -> u128 {
+        self.hash
+    }
+
+    /// Where [`Model::back`] comes back to.
+    pub(crate) fn mark(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// The changes since this mark are of no further interest.
+    pub(super) fn keep(&mut self) {
+        if self.past {
+            self.undo.clear();
+        }
+    }
+
+    /// Takes everything since the mark back.
+    pub(crate) fn back(&mut self, mark: usize) {
+        self.fired.clear();
+        while self.undo.len() > mark {
+            match self.undo.pop() {
+                Some(Undo::Put { place, was }) => {
+                    self.own(place, false);
+                    self.count(place);
+                    let versions = &mut self.entries[place as usize].versions;
+                    versions.pop();
+                    versions.extend(was);
+                    self.count(place);
+                    self.own(place, true);
+                }
+                Some(Undo::Child { parent, child, added }) => {
+                    let name = self.entries[child as usize].name();
+                    let entry = &mut self.entries[parent as usize];
+                    entry.child_log.pop();
+                    if added {
+                        entry.children.remove(&name);
+                    } else {
+                        entry.children.insert(name, child);
+                    }
+                }
+                Some(Undo::Opened(session)) => {
+                    self.sessions.remove(&session);
+                    self.count_session(session);
+                }
+                Some(Undo::Closed(session)) => {
+                    self.sessions.entry(session).or_default();
+                    self.count_session(session);
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// A session is open from now on, if it was not.
+    pub(super) fn enter(&mut self, session: SessionId) {
+        if !self.is_open(session) {
+            self.sessions.entry(session).or_default();
+            self.count_session(session);
+            self.undo.push(Undo::Opened(session));
+        }
+    }
+
+    /// A session is closed from now on. What it owned must be gone.
+    pub(super) fn leave(&mut self, session: SessionId) {
+        if self.sessions.remove(&session).is_some() {
+            self.count_session(session);
+            self.undo.push(Undo::Closed(session));
+        }
+    }
+
+    pub(super) fn fire(&mut self, table: Table, place: Place, kind: i32) {
+        if self.past {
+            self.fired.push(Trigger { table, place, kind });
+        }
+    }
+
+    /// What was fired by this transaction is known from now on.
+    pub(super) fn note_fired(&mut self, zxid: Zxid) {
+        for trigger in &self.fired {
+            let entry = &mut self.entries[trigger.place as usize];
+            let events = match trigger.table {
+                Table::Data => &mut entry.data_events,
+                Table::Child => &mut entry.child_events,
+            };
+            events.push((zxid, trigger.kind));
+        }
+    }
+
+    /// A new version of a path. Parts of one multi share a zxid: only the last is ever seen.
+    pub(super) fn put(&mut self, place: Place, zxid: Zxid, node: Option<Node>) {
+        self.own(place, false);
+        self.count(place);
+        let same = |last: &Version| last.zxid == zxid && zxid != Zxid::ZERO || !self.past;
+        let versions = &mut self.entries[place as usize].versions;
+        let was = match versions.last_mut().filter(|last| same(last)) {
+            Some(last) => Some(std::mem::replace(last, Version { zxid, node })),
+            None => {
+                versions.push(Version { zxid, node });
+                None
+            }
+        };
+        self.count(place);
+        self.own(place, true);
+        self.undo.push(Undo::Put { place, was });
+    }
+
+    /// A child comes into its parent's list, or goes.
+    pub(super) fn relate(&mut self, parent: Place, child: Place, zxid: Zxid, added: bool) {
+        let name = self.entries[child as usize].name();
+        let entry = &mut self.entries[parent as usize];
+        if added {
+            entry.children.insert(name, child);
+        } else {
+            entry.children.remove(&name);
+        }
+        if self.past {
+            entry.child_log.push(ChildChange { zxid, child, added });
+        }
+        self.undo.push(Undo::Child { parent, child, added });
+    }
+
+    /// Keeps the list of what a session owns in step with the newest version of a path.
+    fn own(&mut self, place: Place, yes: bool) {
+        let owner = self.node(place).map_or(0, |node| node.owner);
+        if owner == 0 {
+            return;
+        }
+        if let Some(owned) = self.sessions.get_mut(&SessionId(owner)) {
+            if yes {
+                owned.insert(place);
+            } else {
+                owned.remove(&place);
+            }
+        }
+    }
+
+    /// Takes the newest version of a path into the hash, or out of it.
+    fn count(&mut self, place: Place) {
+        if self.past {
+            return;
+        }
+        let Entry { key, .. } = self.entries[place as usize];
+        self.hash ^= self.node(place).map_or(0, |node| node.hash(key));
+    }
+
+    fn count_session(&mut self, session: SessionId) {
+        if !self.past {
+            self.hash ^= mix(OPEN, session.0 as u64);
+        }
+    }
+
+    /// A path has this key in the hash: its number depends on what was asked before.
+    pub(super) fn key(&self, path: &Arc<str>) -> u64 {
+        if self.past { 0 } else { mix_text(NODE, path) as u64 }
+    }
+}
