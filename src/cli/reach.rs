@@ -55,7 +55,7 @@ const DISK_ERRORS: [&str; 20] = [
 ];
 
 /// What becomes of peers, sessions and calls.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 13] = [
     "answer_lost",
     "answered_error",
     "claimed",
@@ -64,6 +64,7 @@ const EVENTS: [&str; 12] = [
     "peer_crashed",
     "peer_halted",
     "refused_damaged",
+    "session_given_up",
     "session_opened",
     "session_renewed",
     "session_told_expired",

@@ -19,7 +19,7 @@ pub enum Heard {
     },
     /// The connection is lost: what was outstanding has failed with `Lost`.
     Disconnected,
-    /// The session is dead. The library opens a new one by itself.
+    /// The session is dead, or given up. The library opens a new one by itself.
     Expired,
     /// A call was answered.
     Answer {

@@ -49,6 +49,9 @@ pub struct Options {
     pub timeout_ms: u64,
     /// The servers it tries, in this order; not empty.
     pub servers: Vec<PeerId>,
+    /// Gives its session up by itself after four thirds of the timeout without a byte from any
+    /// server, as recent libraries do (spec 8.3); others go on until a server denies it.
+    pub gives_up: bool,
     /// Where its back-off is drawn from.
     pub key: Key,
 }
@@ -77,6 +80,12 @@ pub enum Action {
     /// A server said that the session is expired. The next one is opened by itself.
     Expired {
         /// Which session is dead.
+        session: SessionId,
+    },
+    /// The session was given up without a server's word: it may be alive for a while yet. The next
+    /// one is opened by itself.
+    GaveUp {
+        /// Which session is abandoned.
         session: SessionId,
     },
     /// A call left. Comes before the `Send` that carries it.
@@ -113,9 +122,9 @@ pub enum Action {
     },
 }
 
-/// The number under which the library's own call, setWatches after a reconnect, is told: hosts
-/// that record what was sent see it like any other.
-pub const SET_WATCHES: u64 = u64::MAX;
+/// The numbers from which on the library's own calls, setWatches after a reconnect, are told: hosts
+/// that record what was sent see them like any other.
+pub const SET_WATCHES: u64 = u64::MAX - 0xFFFF;
 
 /// A connect is given this long at least, in microseconds.
 const MIN_PATIENCE_US: u64 = 1_500_000;
@@ -136,7 +145,7 @@ enum Link {
 /// A request on the wire.
 #[derive(Clone, Debug)]
 struct Asked {
-    /// The caller's number, or [`SET_WATCHES`].
+    /// The caller's number, or one from [`SET_WATCHES`] on.
     call: u64,
     xid: i32,
     op: Op,
@@ -214,14 +223,16 @@ impl Session {
 
     /// How many calls wait for an answer or to be sent.
     pub fn outstanding(&self) -> usize {
-        self.queued.len() + self.asked.iter().filter(|asked| asked.call != SET_WATCHES).count()
+        self.queued.len() + self.asked.iter().filter(|asked| asked.call < SET_WATCHES).count()
     }
 
     /// When `on_timer` wants to be called; `None` before `begin` and after `halt`.
     pub fn next_wake(&self) -> Option<Time> {
         match self.link {
             Link::Idle => None,
-            Link::Waiting(until) | Link::Joining(until) => Some(until),
+            Link::Waiting(until) | Link::Joining(until) => {
+                Some(self.gives_up_at().map_or(until, |at| at.min(until)))
+            }
             Link::Open => Some(self.silence_ends().min(self.ping_due())),
         }
     }
@@ -290,6 +301,11 @@ impl Session {
         }
         match self.link {
             Link::Idle => {}
+            Link::Waiting(_) | Link::Joining(_)
+                if self.gives_up_at().is_some_and(|at| at <= now) =>
+            {
+                self.give_up(now, out);
+            }
             Link::Waiting(_) => self.dial(now, out),
             Link::Joining(_) => {
                 out.push(Action::HangUp);
@@ -345,6 +361,26 @@ impl Session {
     /// A server that says nothing for two thirds of the timeout is given up.
     fn silence_ends(&self) -> Time {
         self.heard_at + Duration::from_us(self.timeout_ms.saturating_mul(1000) / 3 * 2)
+    }
+
+    /// When the session is given up if no server says anything until then. Not while it is open:
+    /// the server is given up before.
+    fn gives_up_at(&self) -> Option<Time> {
+        let most = Duration::from_us(self.timeout_ms.saturating_mul(1000) / 3 * 4);
+        let begun = self.options.gives_up && self.id != SessionId(0);
+        begun.then(|| self.heard_at + most)
+    }
+
+    /// Begins another session, whatever has become of this one.
+    fn give_up(&mut self, now: Time, out: &mut Vec<Action>) {
+        let session = self.id;
+        if matches!(self.link, Link::Joining(_)) {
+            out.push(Action::HangUp);
+        }
+        self.forget_session();
+        self.drop_queue(out);
+        out.push(Action::GaveUp { session });
+        self.dial(now, out);
     }
 
     /// A third of the timeout without a request, and a ping is due.
@@ -434,11 +470,12 @@ impl Session {
     /// What was watched before the connection was lost is watched again, or is told to have
     /// changed meanwhile (spec 1.12).
     fn leave_watches(&mut self, now: Time, out: &mut Vec<Action>) {
-        let Some(op) = self.watches.again(self.seen) else { return };
-        let (call, xid) = (SET_WATCHES, xid::SET_WATCHES);
-        out.push(Action::Sent { call, xid, op: op.clone() });
-        self.send(now, out, |bytes| op.encode_request(xid, bytes));
-        self.asked.push_back(Asked { call, xid, op });
+        let xid = xid::SET_WATCHES;
+        for (call, op) in (SET_WATCHES..=u64::MAX).zip(self.watches.again(self.seen)) {
+            out.push(Action::Sent { call, xid, op: op.clone() });
+            self.send(now, out, |bytes| op.encode_request(xid, bytes));
+            self.asked.push_back(Asked { call, xid, op });
+        }
     }
 
     /// Sends what is queued. Behind a closeSession nothing is answered, so it waits (case 15).

@@ -18,7 +18,7 @@ fn ms(ms: u64) -> Time {
 
 fn new() -> Session {
     let servers = [1, 2, 3].map(PeerId).to_vec();
-    Session::new(Options { timeout_ms: 3000, servers, key: Key(1) })
+    Session::new(Options { timeout_ms: 3000, servers, gives_up: false, key: Key(1) })
 }
 
 fn acts(act: impl FnOnce(&mut Vec<Action>)) -> Vec<Action> {
@@ -179,6 +179,78 @@ fn watches_are_left_again_after_a_reconnect_unless_they_fired() {
     let watch = Action::Watch { kind: 2, path: "/data".into(), zxid: None };
     let answered = Action::Answered { call: SET_WATCHES, zxid: Zxid(11), result: Ok(Reply::Done) };
     assert_eq!(got, [watch, answered]);
+}
+
+#[test]
+fn setwatches_is_split_into_frames_that_servers_take() {
+    let mut session = open();
+    let path = |n: usize| format!("/{n}{}", "x".repeat(50_000));
+    acts(|out| {
+        for n in 0..5 {
+            let op = Op::Exists { path: path(n), watch: true };
+            session.call(ms(1), n as u64, op, out);
+            session.on_bytes(ms(1), &answer(n as i32 + 1, 8, -101, |_| {}), out);
+        }
+        session.on_down(ms(2), out);
+        session.move_on(ms(2), out);
+        session.on_connected(ms(2), out);
+    });
+    let got = acts(|out| session.on_bytes(ms(3), &welcome(SESSION, 3000), out));
+    let left: Vec<usize> = requests(&got)
+        .iter()
+        .map(|(xid, op)| match op {
+            Op::SetWatches { relative: 8, exist, .. } if *xid == -8 => exist.len(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(left, [2, 2, 1]);
+    assert_eq!(session.outstanding(), 0, "they are the library's own");
+    // Each is answered under a number of its own.
+    let got = acts(|out| {
+        for zxid in 9..12 {
+            session.on_bytes(ms(4), &answer(-8, zxid, 0, |_| {}), out);
+        }
+    });
+    let calls = got.iter().map(|action| match action {
+        Action::Answered { call, .. } => *call - SET_WATCHES,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(calls.collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[test]
+fn a_session_is_given_up_after_four_thirds_of_its_timeout_in_silence() {
+    let mut session = open();
+    session.options.gives_up = true;
+    acts(|out| session.on_bytes(ms(500), &answer(-2, 3, 0, |_| {}), out));
+    acts(|out| session.on_down(ms(600), out));
+    acts(|out| session.call(ms(600), 1, delete("/queued"), out));
+    // Dials in vain do not count as words of a server.
+    let mut now = ms(600);
+    let mut got = Vec::new();
+    while !got.iter().any(|action| matches!(action, Action::GaveUp { .. })) {
+        now = session.next_wake().expect("it goes on");
+        got = acts(|out| session.on_timer(now, out));
+    }
+    assert_eq!(now, ms(4500), "4000 ms after the last byte");
+    let session_id = SessionId(SESSION);
+    let told = [Action::Lost { call: 1 }, Action::GaveUp { session: session_id }];
+    assert!(got.windows(2).any(|pair| pair == told), "{got:?}");
+    assert!(matches!(got.last(), Some(Action::Dial(_))));
+    assert_eq!(session.id(), SessionId(0), "the next one is another");
+    assert_eq!(session.gives_up_at(), None, "which has nothing to give up yet");
+}
+
+#[test]
+fn a_patient_client_goes_on_until_a_server_denies_its_session() {
+    let mut session = open();
+    acts(|out| session.on_down(ms(1), out));
+    for _ in 0..100 {
+        let now = session.next_wake().expect("it goes on");
+        let got = acts(|out| session.on_timer(now, out));
+        assert!(!got.iter().any(|action| matches!(action, Action::GaveUp { .. })));
+    }
+    assert_eq!(session.id(), SessionId(SESSION));
 }
 
 #[test]

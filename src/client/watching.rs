@@ -9,6 +9,9 @@ use crate::base::Zxid;
 use crate::jute::proto::event_type;
 use crate::znode::op::{ErrorCode, Op, Reply};
 
+/// How many bytes of paths one setWatches carries (spec 1.12).
+const BATCH_BYTES: usize = 128 * 1024;
+
 /// The one-shot watches that the servers hold for this session, to be left again on the next one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watches {
@@ -18,15 +21,31 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    /// The request that leaves them again, judged from the last zxid seen; none if there are none.
-    pub fn again(&self, seen: Zxid) -> Option<Op> {
-        let Watches { data, exist, child } = self;
-        if data.is_empty() && exist.is_empty() && child.is_empty() {
-            return None;
+    /// The requests that leave them again, judged from the last zxid seen; none if there are none.
+    /// Large sets are split, so that no server refuses the frame (spec 1.12).
+    pub fn again(&self, seen: Zxid) -> Vec<Op> {
+        let mut batches: Vec<[Vec<String>; 3]> = Vec::new();
+        let mut room = 0;
+        for (list, paths) in [&self.data, &self.exist, &self.child].into_iter().enumerate() {
+            for path in paths {
+                if path.len() > room || batches.is_empty() {
+                    batches.push(<[Vec<String>; 3]>::default());
+                    room = BATCH_BYTES;
+                }
+                room = room.saturating_sub(path.len());
+                if let Some(batch) = batches.last_mut() {
+                    batch[list].push(path.clone());
+                }
+            }
         }
-        let list = |paths: &BTreeSet<String>| paths.iter().cloned().collect::<Vec<String>>();
         let relative = seen.wire();
-        Some(Op::SetWatches { relative, data: list(data), exist: list(exist), child: list(child) })
+        let request = |[data, exist, child]: [Vec<String>; 3]| Op::SetWatches {
+            relative,
+            data,
+            exist,
+            child,
+        };
+        batches.into_iter().map(request).collect()
     }
 
     /// A read that asked for a watch was answered.

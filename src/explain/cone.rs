@@ -158,6 +158,7 @@ fn touches(seen: &[Seen], of: PeerId) -> bool {
         | Seen::Connected { .. }
         | Seen::Disconnected { .. }
         | Seen::Expired { .. }
+        | Seen::GaveUp { .. }
         | Seen::Called(_)
         | Seen::Returned { .. }
         | Seen::Lost { .. }

@@ -141,6 +141,7 @@ impl Coverage {
                 self.events.add(if *fresh { "session_opened" } else { "session_renewed" }, 1);
             }
             Seen::Expired { .. } => self.events.add("session_told_expired", 1),
+            Seen::GaveUp { .. } => self.events.add("session_given_up", 1),
             Seen::Disconnected { .. } => self.events.add("disconnected", 1),
             Seen::Returned { result, .. } => {
                 self.events.add(if result.is_ok() { "answered" } else { "answered_error" }, 1);

@@ -210,6 +210,13 @@ pub enum Seen {
         /// Which session.
         session: SessionId,
     },
+    /// A client gave its session up by itself: no server has said so.
+    GaveUp {
+        /// Who.
+        client: ClientId,
+        /// Which session.
+        session: SessionId,
+    },
     /// A call left a client.
     Called(Call),
     /// A call was answered.

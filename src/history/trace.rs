@@ -42,6 +42,7 @@ fn fields_of(seen: &Seen) -> (&'static str, Value) {
         | Seen::Connected { .. }
         | Seen::Disconnected { .. }
         | Seen::Expired { .. }
+        | Seen::GaveUp { .. }
         | Seen::Watch { .. }
         | Seen::Finished { .. }
         | Seen::Claimed { .. }
@@ -145,6 +146,9 @@ fn fields_of_client(seen: &Seen) -> (&'static str, Value) {
         }
         Seen::Expired { client, session } => {
             ("expired", json!({ "client": client, "session": sid(*session) }))
+        }
+        Seen::GaveUp { client, session } => {
+            ("gave_up", json!({ "client": client, "session": sid(*session) }))
         }
         Seen::Called(call) => {
             let fields = json!({

@@ -251,6 +251,7 @@ pub fn seen(seen: &Seen) -> String {
         }
         Seen::Disconnected { client, conn } => format!("{client} lost {conn}"),
         Seen::Expired { client, session } => format!("{client} hears: session {session} expired"),
+        Seen::GaveUp { client, session } => format!("{client} gives up session {session}"),
         Seen::Called(asked) => call(asked),
         Seen::Returned { id, zxid, result: answer } => {
             format!("#{} answered at {zxid}: {}", id.0, result(answer))

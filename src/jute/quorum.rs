@@ -1,6 +1,6 @@
 //! Records of the protocols between servers (spec 6.3, 6.5).
 
-use super::record;
+use super::{Error, Reader, Record, record};
 
 /// Types of a [`QuorumPacket`] (spec 6.5).
 pub mod packet {
@@ -36,7 +36,7 @@ record! {
         /// The client's identities, in REQUEST only.
         authinfo: Vec<super::proto::Id>,
     }
-    /// A vote (spec 6.3), version 2.
+    /// A vote (spec 6.3), as version 2 sends it; [`Notification::read`] reads older ones, too.
     Notification {
         /// 0 LOOKING, 1 FOLLOWING, 2 LEADING, 3 OBSERVING.
         state: i32,
@@ -61,5 +61,42 @@ record! {
         protocol_version: i32,
         /// Its committed configuration.
         config_version: i64,
+    }
+}
+
+/// The length of a notification that ends before the epoch: the candidate's zxid tells it.
+const WITHOUT_EPOCH: usize = 28;
+/// The length of one that ends before the configuration; its version says nothing yet.
+const WITHOUT_CONFIG: usize = 40;
+
+impl Notification {
+    /// Reads a vote of this or an older version (spec 6.3): 28 bytes, 40 bytes, or at least 40 with
+    /// a version and, from version 2 on, a configuration. The older ones read as version 0.
+    ///
+    /// # Errors
+    /// If the bytes are none of them.
+    pub fn read(bytes: &[u8]) -> Result<Notification, Error> {
+        let mut input = Reader::new(bytes);
+        let state = i32::decode(&mut input)?;
+        let leader = i64::decode(&mut input)?;
+        let zxid = i64::decode(&mut input)?;
+        let round = i64::decode(&mut input)?;
+        let mut vote = Notification { state, leader, zxid, round, ..Notification::default() };
+        if bytes.len() == WITHOUT_EPOCH {
+            vote.peer_epoch = zxid >> 32;
+            return Ok(vote);
+        }
+        vote.peer_epoch = i64::decode(&mut input)?;
+        let version = i32::decode(&mut input)?;
+        if bytes.len() == WITHOUT_CONFIG {
+            return Ok(vote);
+        }
+        vote.version = version;
+        if version > 1 {
+            let length =
+                input.length()?.ok_or_else(|| input.error("a configuration of length -1"))?;
+            vote.config = Some(input.take(length)?.to_vec());
+        }
+        Ok(vote)
     }
 }

@@ -97,6 +97,38 @@ fn quorum_records_survive() {
     survives(LearnerInfo { sid: 1, protocol_version: 0x10000, config_version: 0 });
 }
 
+#[test]
+fn notifications_of_every_age_are_read() {
+    let config = Some(b"version=0".to_vec());
+    let (zxid, round) = ((7 << 32) + 9, 5);
+    let newest =
+        Notification { state: 2, leader: 3, zxid, round, peer_epoch: 8, version: 2, config };
+    let bytes = newest.to_bytes();
+    assert_eq!(Notification::read(&bytes), Ok(newest.clone()));
+    // Before 3.4: the epoch is that of the candidate's zxid.
+    let old = Notification { peer_epoch: 7, version: 0, config: None, ..newest.clone() };
+    assert_eq!(Notification::read(&bytes[..28]), Ok(old));
+    // Before 3.5: whatever the last four bytes say is no version.
+    let older = Notification { version: 0, config: None, ..newest.clone() };
+    assert_eq!(Notification::read(&bytes[..40]), Ok(older));
+    // Version 1 has no configuration, whatever follows.
+    let mut first = bytes.clone();
+    first[36..40].copy_from_slice(&1i32.to_be_bytes());
+    let vote = Notification { version: 1, config: None, ..newest.clone() };
+    assert_eq!(Notification::read(&first), Ok(vote));
+    // Behind the configuration there may be more.
+    assert_eq!(Notification::read(&[bytes.as_slice(), &[1, 2]].concat()), Ok(newest));
+    // Shorter ones, and lengths that lie, are nothing.
+    for cut in (0..28).chain(29..40).chain(41..bytes.len()) {
+        assert!(Notification::read(&bytes[..cut]).is_err(), "{cut} bytes");
+    }
+    for length in [-1, -2, 1_000, i32::MAX] {
+        let mut lies = bytes.clone();
+        lies[40..44].copy_from_slice(&length.to_be_bytes());
+        assert!(Notification::read(&lies).is_err(), "length {length}");
+    }
+}
+
 fn transactions() -> Vec<Txn> {
     let path = || "/a".to_owned();
     let create = CreateTxn { path: path(), acl: acl(), ephemeral: true, ..Default::default() };
@@ -148,7 +180,7 @@ fn no_bytes_make_a_decoder_panic() {
         let _ = CreateRequest::from_bytes(&bytes);
         let _ = SetWatchesRequest::from_bytes(&bytes);
         let _ = QuorumPacket::from_bytes(&bytes);
-        let _ = Notification::from_bytes(&bytes);
+        let _ = Notification::read(&bytes);
         let _ = ConnectRequest::from_bytes(&bytes);
         for txn in transactions() {
             let _ = Txn::decode(txn.kind(), &mut Reader::new(&bytes));

@@ -75,7 +75,7 @@ pub struct NetNoise {
     /// Per accepted link: one side never learns that the other is gone (half-open) when it dies.
     #[serde(default)]
     pub half_open: Ratio,
-    /// How many frames a link's send queue holds before the sender is told to wait.
+    /// How many frames a link's send queue holds before a sender that asks is told to wait.
     pub queue: u32,
 }
 

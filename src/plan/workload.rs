@@ -19,6 +19,9 @@ pub struct ClientPlan {
     /// When it first connects.
     #[serde(default)]
     pub start_at: u64,
+    /// Gives its session up after four thirds of its timeout in silence, as recent libraries do.
+    #[serde(default)]
+    pub gives_up: bool,
     /// What drives it.
     pub driver: Driver,
 }

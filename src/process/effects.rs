@@ -71,6 +71,12 @@ pub enum Effect {
         /// Not before this ticket.
         after: Option<Ticket>,
     },
+    /// Tell when the link takes more: answered by one `Drained` as soon as its send queue is below
+    /// its bound, which it may be already. Nobody answers for a link that is gone.
+    WhenDrained {
+        /// This link.
+        link: LinkId,
+    },
     /// Hang up: the other side learns of it, this side does not. Held sends die with the link.
     HangUp {
         /// This link.
@@ -239,6 +245,11 @@ impl Effects {
     /// Sends a frame once `ticket` is done: what must wait for durability cannot leave early.
     pub fn send_after(&mut self, ticket: Ticket, link: LinkId, tag: Tag, bytes: Vec<u8>) {
         self.list.push(Effect::Send { link, frame: Frame { tag, bytes }, after: Some(ticket) });
+    }
+
+    /// Asks for one `Drained` when the link takes more.
+    pub fn when_drained(&mut self, link: LinkId) {
+        self.list.push(Effect::WhenDrained { link });
     }
 
     /// Hangs up.

@@ -95,7 +95,7 @@ pub enum Event {
         /// As sent, without the length prefix.
         bytes: Vec<u8>,
     },
-    /// The link's send queue ran empty after it had been above its bound.
+    /// The link's send queue is below its bound, which `when_drained` had asked for.
     Drained {
         /// This link.
         link: LinkId,

@@ -97,6 +97,7 @@ pub fn is_told(seen: &Seen) -> bool {
         | Seen::Stopped { .. }
         | Seen::Connected { .. }
         | Seen::Expired { .. }
+        | Seen::GaveUp { .. }
         | Seen::Called(_)
         | Seen::Returned { .. }
         | Seen::Lost { .. }
@@ -214,6 +215,7 @@ impl Page {
             | Seen::Connected { .. }
             | Seen::Disconnected { .. }
             | Seen::Expired { .. }
+            | Seen::GaveUp { .. }
             | Seen::Called(_)
             | Seen::Watch { .. }
             | Seen::Finished { .. }

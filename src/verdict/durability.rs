@@ -141,9 +141,10 @@ impl Durability {
         let Some((_, epoch)) = ledger.leader.filter(|(from, _)| *from == link) else { return };
         match tag.kind {
             // Only the leader of the epoch that it is in may take a promise back.
-            "TRUNC" | "SNAP" if epoch >= ledger.accepted => {
+            // Only all of a snapshot takes the place of what was there before.
+            "TRUNC" | "SNAP_END" if epoch >= ledger.accepted => {
                 ledger.logged = ledger.logged.range(..=tag.zxid).copied().collect();
-                if tag.kind == "SNAP" && tag.zxid.counter() > 0 {
+                if tag.kind == "SNAP_END" && tag.zxid.counter() > 0 {
                     ledger.syncing.push((tag.zxid, true));
                 }
             }

@@ -107,7 +107,12 @@ fn host(
     key: Key,
 ) -> Host {
     let server = servers[0];
-    let options = Options { timeout_ms: client.timeout_ms, servers, key: key.named("session") };
+    let options = Options {
+        timeout_ms: client.timeout_ms,
+        servers,
+        gives_up: client.gives_up,
+        key: key.named("session"),
+    };
     let start_at = Time::from_ms(client.start_at);
     Host {
         session: Session::new(options),
@@ -282,12 +287,16 @@ impl World {
                 self.see(Seen::Expired { client: id, session });
                 self.tell_program(client, Heard::Expired, more);
             }
+            Action::GaveUp { session } => {
+                self.see(Seen::GaveUp { client: id, session });
+                self.tell_program(client, Heard::Expired, more);
+            }
             Action::Sent { call, xid, op } => {
                 let number = CallId(self.calls);
                 self.calls += 1;
                 self.stats.calls += 1;
                 let host = &mut self.hosts[client];
-                if call == SET_WATCHES {
+                if call >= SET_WATCHES {
                     host.open.insert(call, Open { id: None, whose: Whose::Library });
                 }
                 if let Some(open) = host.open.get_mut(&call) {

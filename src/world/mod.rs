@@ -326,6 +326,7 @@ impl World {
         match effect {
             Effect::Dial { peer: to, channel } => self.dial(peer, to, channel),
             Effect::Send { link, frame, after } => self.send_when(peer, link, frame, after),
+            Effect::WhenDrained { link } => self.when_drained(peer, link),
             Effect::HangUp { link } => self.hang_up(peer, link),
             Effect::Reply { conn, frame } => self.reply(peer, conn, frame),
             Effect::Pause { conn } => self.conn_reading(peer, conn, false),

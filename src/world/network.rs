@@ -78,8 +78,8 @@ struct Link {
 struct Flight {
     frames: VecDeque<Frame>,
     last: Time,
-    /// The queue has been above its bound since it was last empty.
-    full: bool,
+    /// The sender waits for room.
+    asked: bool,
 }
 
 impl Network {
@@ -285,7 +285,6 @@ impl World {
             let flight = &mut l.flight[side];
             flight.last = flight.last.max(arrives);
             flight.frames.push_back(frame);
-            flight.full |= flight.frames.len() > noise.queue as usize;
             self.queue.push(flight.last, What::Frame { link: number, side: side as u8 });
         }
         let (from, to) = (self.id(peer), self.id(to));
@@ -319,8 +318,8 @@ impl World {
         let Some(frame) = l.flight[side].frames.pop_front() else { return false };
         let id = l.id;
         let flight = &mut l.flight[side];
-        if flight.full && flight.frames.is_empty() {
-            flight.full = false;
+        if flight.asked && flight.frames.len() < self.plan.net.queue as usize {
+            flight.asked = false;
             self.queue.push(self.now, What::Drained { link, side: side as u8 });
         }
         self.fold_frame(id.0, &frame);
@@ -336,7 +335,19 @@ impl World {
         true
     }
 
-    /// A send queue that had been full is empty.
+    /// A peer waits for room in a send queue.
+    pub(super) fn when_drained(&mut self, peer: usize, link: LinkId) {
+        let (number, bound) = (link.0 as u32, self.plan.net.queue as usize);
+        let Some(l) = self.net.link(number) else { return };
+        let Some(side) = l.side_of(peer).filter(|side| l.state[*side] == End::Up) else { return };
+        let flight = &mut l.flight[side];
+        flight.asked = flight.frames.len() >= bound;
+        if !flight.asked && !l.broken {
+            self.queue.push(self.now, What::Drained { link: number, side: side as u8 });
+        }
+    }
+
+    /// A send queue has room again.
     pub(super) fn drained(&mut self, link: u32, side: u8) -> bool {
         let Some(l) = self.net.link(link) else { return false };
         let side = usize::from(side);

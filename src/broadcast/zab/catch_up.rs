@@ -6,11 +6,12 @@
 //! ```
 //!
 //! Invariant: the choice, what it sends and the registration for forwarding are one event, so that
-//! no proposal or commit falls between them or comes twice (ZOOKEEPER-962).
+//! no proposal or commit falls between them or comes twice (ZOOKEEPER-962). A snapshot takes longer
+//! to leave (`outbox`); what was chosen and registered stays behind it.
 
 use std::collections::VecDeque;
 
-use crate::base::{Cursor, LinkId, PeerId, Ticket, Zxid};
+use crate::base::{LinkId, PeerId, Ticket, Zxid};
 use crate::disk::{self, Entry};
 use crate::jute::quorum::packet;
 use crate::process::{File, Note, SyncMode, Tag};
@@ -143,7 +144,6 @@ impl Zab {
     ) {
         let Station::Leading(leader) = &mut self.station else { return };
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
-        let link = handle.link;
         cx.fx.note(Note::Synced { learner: peer, mode, txns: txns.len() as u64 });
         let epoch = self.current;
         let op: Tag = match mode {
@@ -152,29 +152,27 @@ impl Zab {
                 wire::tag_in(kind, epoch, zxid)
             }
         };
-        let body = match mode {
-            SyncMode::Snap => {
-                let (mut cursor, mut body) = (Cursor::default(), Vec::new());
-                while !cx.app.snapshot(&mut cursor, usize::MAX, &mut body) {}
-                Some(body)
-            }
-            SyncMode::Empty | SyncMode::Diff | SyncMode::DiskDiff | SyncMode::Trunc => None,
-        };
-        cx.fx.send(link, op, wire::write(kind, zxid.wire(), body.as_deref()));
+        handle.send(op, wire::write(kind, zxid.wire(), None), cx.fx);
         for entry in &txns {
             let zxid = entry.zxid;
             let bytes = wire::write(packet::PROPOSAL, zxid.wire(), Some(&entry.record));
-            cx.fx.send(link, wire::tag(packet::PROPOSAL, zxid), bytes);
+            handle.send(wire::tag(packet::PROPOSAL, zxid), bytes, cx.fx);
             let bytes = wire::write(packet::COMMIT, zxid.wire(), None);
-            cx.fx.send(link, wire::tag(packet::COMMIT, zxid), bytes);
+            handle.send(wire::tag(packet::COMMIT, zxid), bytes, cx.fx);
         }
         handle.stage = Stage::Syncing;
+        match mode {
+            SyncMode::Snap => self.stream_snapshot(peer, zxid, cx),
+            SyncMode::Empty | SyncMode::Diff | SyncMode::DiskDiff | SyncMode::Trunc => {}
+        }
         if decide!(self, cx.fx, register()) == Register::WithChoice {
             self.register(peer, cx);
         }
+        let Station::Leading(leader) = &mut self.station else { return };
+        let Some(handle) = leader.learners.get_mut(&peer) else { return };
         let text = self.election.config_text();
         let bytes = wire::write(packet::NEWLEADER, epoch.start().wire(), Some(text));
-        cx.fx.send(link, wire::tag(packet::NEWLEADER, epoch.start()), bytes);
+        handle.send(wire::tag(packet::NEWLEADER, epoch.start()), bytes, cx.fx);
     }
 
     fn send_snapshot(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
@@ -194,10 +192,10 @@ impl Zab {
         for (at, entry) in self.history.tail.iter().enumerate() {
             let zxid = entry.zxid;
             let bytes = wire::write(packet::PROPOSAL, zxid.wire(), Some(&entry.record));
-            cx.fx.send(handle.link, wire::tag(packet::PROPOSAL, zxid), bytes);
+            handle.send(wire::tag(packet::PROPOSAL, zxid), bytes, cx.fx);
             if at < self.history.ready {
                 let bytes = wire::write(packet::COMMIT, zxid.wire(), None);
-                cx.fx.send(handle.link, wire::tag(packet::COMMIT, zxid), bytes);
+                handle.send(wire::tag(packet::COMMIT, zxid), bytes, cx.fx);
             } else {
                 handle.owes(zxid, cx.now.mono);
             }

@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{Config, Duration, Epoch, LinkId, PeerId, PeerSet, Zxid};
-use crate::jute::Record;
 use crate::jute::quorum::Notification;
 use crate::process::{Effects, Note, Timer};
 
@@ -30,16 +29,20 @@ const OBSERVING: i32 = 3;
 struct Vote {
     ballot: Ballot,
     state: i32,
+    /// Whether it came in a form without a version.
+    legacy: bool,
 }
 
 impl Vote {
     /// Whether both say the same: among peers that have decided only leader and epoch count,
-    /// because zxid and round are those of the election each of them joined.
+    /// because zxid and round are those of the election each of them joined. Peers of before the
+    /// version do not bring their votes to the new epoch, so with them only the leader does.
     fn agrees(&self, other: &Vote) -> bool {
         if self.state == LOOKING || other.state == LOOKING {
             return self.ballot == other.ballot;
         }
-        self.ballot.leader == other.ballot.leader && self.ballot.epoch == other.ballot.epoch
+        self.ballot.leader == other.ballot.leader
+            && (self.legacy != other.legacy || self.ballot.epoch == other.ballot.epoch)
     }
 }
 
@@ -127,7 +130,7 @@ impl Zab {
         let ballot = Ballot { round: self.election.round, ..ballot };
         self.election.ballot = ballot;
         if self.votes() {
-            self.election.votes.insert(self.me, Vote { ballot, state: LOOKING });
+            self.election.votes.insert(self.me, Vote { ballot, state: LOOKING, legacy: false });
             fx.note(Note::Voted {
                 leader: PeerId(u8::try_from(ballot.leader).unwrap_or(0)),
                 zxid: Zxid::from_wire(ballot.zxid),
@@ -173,7 +176,7 @@ impl Zab {
         bytes: &[u8],
         cx: &mut Cx<'_>,
     ) {
-        let vote = match Notification::from_bytes(bytes) {
+        let vote = match Notification::read(bytes) {
             Ok(vote) if (LOOKING..=OBSERVING).contains(&vote.state) => vote,
             Ok(_) | Err(_) => {
                 cx.fx.note(Note::Breach { what: "notification", zxid: Zxid::ZERO });
@@ -218,7 +221,7 @@ impl Zab {
             self.election.finalizing = false;
             cx.fx.cancel_timer(Timer("zab.finalize", 0));
         }
-        let vote = Vote { ballot, state: vote.state };
+        let vote = Vote { ballot, state: vote.state, legacy: vote.version < 1 };
         if vote.state == LOOKING {
             self.consider_candidate(peer, vote, cx);
         } else {
@@ -275,7 +278,7 @@ impl Zab {
         if !matches!(self.station, Station::Looking { ready: true }) || self.election.finalizing {
             return;
         }
-        let mine = Vote { ballot: self.election.ballot, state: LOOKING };
+        let mine = Vote { ballot: self.election.ballot, state: LOOKING, legacy: false };
         let agree = agreeing(&self.election.votes, &mine);
         let replied = self.election.votes.keys().chain(self.election.settled.keys());
         let heard: PeerSet = replied.copied().collect();
@@ -310,5 +313,23 @@ impl Zab {
         cx.fx.cancel_timer(Timer("zab.poll", 0));
         cx.fx.cancel_timer(Timer("zab.finalize", 0));
         if leader == self.me { self.lead(cx) } else { self.learn_from(leader, cx) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn votes_of_before_the_version_agree_by_the_leader_alone() {
+        let vote = |state, epoch, legacy| {
+            let ballot = Ballot { leader: 3, zxid: 9, epoch, round: 1 };
+            Vote { ballot, state, legacy }
+        };
+        assert!(vote(FOLLOWING, 2, false).agrees(&vote(LEADING, 2, false)));
+        assert!(!vote(FOLLOWING, 1, false).agrees(&vote(LEADING, 2, false)));
+        assert!(vote(FOLLOWING, 1, true).agrees(&vote(LEADING, 2, false)));
+        assert!(!vote(FOLLOWING, 1, true).agrees(&vote(LEADING, 2, true)));
+        assert!(!vote(LOOKING, 1, true).agrees(&vote(LEADING, 2, false)), "nobody has decided");
     }
 }

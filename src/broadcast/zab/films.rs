@@ -4,7 +4,7 @@ use crate::base::{Draw, PeerId};
 use crate::process::SyncMode;
 
 use super::small_world::SmallWorld;
-use super::{AckWhen, OnLeave, Register, Rules, Step};
+use super::{AckWhen, OnLeave, Register, Rules, Station, Step};
 
 const P: [PeerId; 3] = [PeerId(1), PeerId(2), PeerId(3)];
 
@@ -74,6 +74,48 @@ fn a_follower_that_missed_nothing_gets_an_empty_diff() {
 fn a_follower_below_the_window_gets_a_snapshot() {
     let world = rejoin(&[("commit_log_count", 2), ("snap_size_percent", 0)], 3, 9);
     assert_eq!(world.synced.keys().collect::<Vec<_>>(), [&SyncMode::Snap]);
+}
+
+/// Peer 1 missed too much, and has got at least two chunks of a snapshot, not all.
+fn half_way() -> SmallWorld {
+    let knobs = [("commit_log_count", 2), ("snap_size_percent", 0), ("snap_chunk", 1)];
+    let mut world = calm(&knobs);
+    propose(&mut world, 4);
+    world.until("all delivered", SmallWorld::calm);
+    world.crash(P[0], false);
+    propose(&mut world, 20);
+    world.boot(P[0]);
+    world.until("two chunks", |w| match &w.zab(P[0]).station {
+        Station::Learning(learner) => {
+            learner.snap.as_ref().is_some_and(|(_, body)| body.len() >= 2 * 16)
+        }
+        Station::Looking { .. } | Station::Leading(_) => false,
+    });
+    world
+}
+
+#[test]
+fn what_is_proposed_during_a_snapshot_arrives_behind_it() {
+    let mut world = half_way();
+    let Station::Leading(leader) = &world.zab(P[2]).station else { panic!("it leads") };
+    assert!(leader.learners[&P[0]].outbox.is_some(), "the rest waits for the link");
+    for _ in 0..5 {
+        world.propose();
+    }
+    world.until("all of it", |w| w.calm() && w.truth.len() == 29);
+    assert_eq!(world.synced[&SyncMode::Snap], 1);
+}
+
+#[test]
+fn a_snapshot_that_breaks_off_leaves_nothing_half_taken() {
+    let mut world = half_way();
+    world.crash(P[2], false);
+    world.until("peer 1 has left", |w| matches!(w.zab(P[0]).station, Station::Looking { .. }));
+    assert_eq!(world.book(P[0]).list, world.truth[..4], "memory is what it was");
+    let zab = world.zab(P[0]);
+    assert!(!zab.history.unsaved && zab.log.last().counter() == 4, "and so is disk");
+    world.boot(P[2]);
+    world.until("a later one is whole", |w| w.calm() && w.truth.len() == 24);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //!     FOLLOWERINFO(acceptedEpoch) --->  a quorum: e = 1 + max, acceptedEpoch := e durable
 //!     <--- LEADERINFO(e)
 //!     ACKEPOCH(currentEpoch, last) -->  a quorum: currentEpoch := e durable
-//!     <--- DIFF | TRUNC | SNAP, history, NEWLEADER(e)
+//!     <--- DIFF | TRUNC | SNAP and its chunks, history, NEWLEADER(e)
 //!     ACK(e) ------------------------>  a quorum: established
 //!     <--- UPTODATE
 //! ```
@@ -22,6 +22,7 @@ use crate::jute::Record;
 use crate::jute::quorum::{LearnerInfo, packet};
 use crate::process::{File, Note, Phase, Role, Timer};
 
+use super::outbox::Outbox;
 use super::proposals::Barrier;
 use super::rules::Register;
 use super::{Cx, Station, Wait, Zab, decide, wire};
@@ -74,6 +75,8 @@ pub(super) struct Handle {
     pub pings: u64,
     pub pongs: u64,
     pub reading: Reading,
+    /// The snapshot that is on its way to it, and what stays behind that.
+    pub outbox: Option<Outbox>,
 }
 
 /// A leader's state in all phases.
@@ -115,6 +118,9 @@ impl Leader {
         for (peer, handle) in &self.learners {
             let (stage, acked) = (handle.stage, handle.acked);
             line("learner", format!("{peer} {stage:?} acked {acked} counts {}", handle.counts));
+            if let Some((chunks, held)) = handle.outbox.as_ref().map(Outbox::lengths) {
+                line("outbox", format!("{peer} chunks {chunks} held {held}"));
+            }
         }
     }
 }
@@ -168,6 +174,7 @@ impl Zab {
             pings: 0,
             pongs: 0,
             reading: Reading::default(),
+            outbox: None,
         };
         leader.learners.insert(peer, handle);
     }
@@ -416,7 +423,9 @@ impl Zab {
         let Station::Leading(leader) = &mut self.station else { return };
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
         handle.stage = Stage::UpToDate;
-        handle.heard = cx.now.mono; // It was this side that kept silent until here.
+        // It was this side that kept silent until here, and what it was sent before had to wait.
+        handle.heard = cx.now.mono;
+        handle.owed = handle.owed.map(|marks| marks.map(|(zxid, _)| (zxid, cx.now.mono)));
         let tag = wire::tag_in(packet::UPTODATE, self.current, Zxid::ZERO);
         cx.fx.send(handle.link, tag, wire::write(packet::UPTODATE, wire::NO_ZXID, None));
     }

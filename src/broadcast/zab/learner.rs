@@ -33,7 +33,9 @@ pub(super) enum Stage {
     Discovery,
     /// ACKEPOCH left.
     Choosing,
-    /// DIFF, TRUNC or SNAP came.
+    /// SNAP came, and its end has not: memory and disk are what they were.
+    Receiving,
+    /// DIFF, TRUNC or all of SNAP came.
     Syncing,
     /// NEWLEADER came, and its steps are under way.
     Accepting,
@@ -95,6 +97,7 @@ impl Learner {
         match self.stage {
             Stage::Dialing | Stage::Discovery => Phase::Discovery,
             Stage::Choosing
+            | Stage::Receiving
             | Stage::Syncing
             | Stage::Accepting
             | Stage::Accepted
@@ -215,13 +218,16 @@ impl Zab {
     fn take_packet(&mut self, bytes: &[u8], cx: &mut Cx<'_>) {
         let Station::Learning(learner) = &self.station else { return };
         let stage = learner.stage;
+        if stage == Stage::Receiving {
+            return self.on_snap_chunk(bytes, cx);
+        }
         let Ok(packet) = wire::read(bytes) else { return self.leader_breach("packet", 0, cx) };
         let synced = stage == Stage::Syncing || stage >= Stage::Accepted;
         match (packet.kind, stage) {
             (packet::LEADERINFO, Stage::Discovery) => self.on_leader_info(packet.zxid, cx),
             (packet::DIFF, Stage::Choosing) => self.begin_sync(SyncMode::Diff),
             (packet::TRUNC, Stage::Choosing) => self.on_trunc(packet.zxid, cx),
-            (packet::SNAP, Stage::Choosing) => self.on_snap(&packet, cx),
+            (packet::SNAP, Stage::Choosing) => self.on_snap(packet.zxid, cx),
             (packet::PROPOSAL, _) if synced => self.on_proposal(&packet, cx),
             (packet::COMMIT, _) if synced => self.on_commit(packet.zxid, cx),
             (packet::NEWLEADER, Stage::Syncing) => self.on_newleader(packet.zxid, cx),
@@ -297,21 +303,46 @@ impl Zab {
         self.drain_inbox(cx);
     }
 
+    /// The leader's service follows. Until all of it is here nothing changes, so that whatever ends
+    /// the transfer leaves nothing half-taken.
+    fn on_snap(&mut self, zxid: i64, cx: &mut Cx<'_>) {
+        if zxid < 0 {
+            return self.leader_breach("snap", zxid, cx);
+        }
+        let Station::Learning(learner) = &mut self.station else { return };
+        learner.snap = Some((Zxid::from_wire(zxid), Vec::new()));
+        learner.stage = Stage::Receiving;
+    }
+
+    fn on_snap_chunk(&mut self, bytes: &[u8], cx: &mut Cx<'_>) {
+        let Station::Learning(learner) = &mut self.station else { return };
+        let Some((zxid, body)) = &mut learner.snap else { return };
+        if bytes == wire::SNAP_SIGNATURE {
+            return self.on_snap_end(cx);
+        }
+        match wire::read(bytes) {
+            Ok(packet) if packet.kind == packet::SNAP && packet.zxid == zxid.wire() => {
+                body.extend_from_slice(packet.payload());
+            }
+            Ok(_) | Err(_) => {
+                let zxid = zxid.wire();
+                self.leader_breach("snap", zxid, cx);
+            }
+        }
+    }
+
     /// The service starts over from the leader's. Until it is durable, disk holds another history
     /// (ZOOKEEPER-3642).
-    fn on_snap(&mut self, packet: &wire::Packet<'_>, cx: &mut Cx<'_>) {
-        let (zxid, body) = (Zxid::from_wire(packet.zxid), packet.payload());
-        if packet.zxid < 0 {
-            return self.leader_breach("snap", packet.zxid, cx);
-        }
+    fn on_snap_end(&mut self, cx: &mut Cx<'_>) {
+        let Station::Learning(learner) = &mut self.station else { return };
+        let Some((zxid, body)) = &learner.snap else { return };
+        let zxid = *zxid;
         self.history.unsaved = true;
         if cx.app.restore(Some(body), zxid).is_err() {
-            return self.leader_breach("snap", packet.zxid, cx);
+            return self.leader_breach("snap", zxid.wire(), cx);
         }
         self.history.reset(zxid);
         self.begin_sync(SyncMode::Snap);
-        let Station::Learning(learner) = &mut self.station else { return };
-        learner.snap = Some((zxid, body.to_vec()));
         self.tell_restored(cx);
     }
 
@@ -390,6 +421,7 @@ impl Zab {
             Stage::Serving => learner.heard + sync,
             Stage::Discovery
             | Stage::Choosing
+            | Stage::Receiving
             | Stage::Syncing
             | Stage::Accepting
             | Stage::Accepted

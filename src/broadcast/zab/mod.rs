@@ -26,6 +26,7 @@ mod learner;
 mod log_task;
 mod mesh;
 mod newleader;
+mod outbox;
 mod proposals;
 mod rebuild;
 pub mod rules;
@@ -356,11 +357,9 @@ impl Zab {
                 "zab.snap" => self.run_snapshot(cx),
                 _ => {} // Not one of Zab's.
             },
-            // A packet is one frame here, so nothing is paced; the rest is the service's.
-            Event::Drained { .. }
-            | Event::Accepted { .. }
-            | Event::ConnBytes { .. }
-            | Event::ConnDown { .. } => {}
+            Event::Drained { link } => self.on_drained(link, cx),
+            // The service's.
+            Event::Accepted { .. } | Event::ConnBytes { .. } | Event::ConnDown { .. } => {}
         }
     }
 }

@@ -92,6 +92,7 @@ impl Zab {
             Stage::Dialing
             | Stage::Discovery
             | Stage::Choosing
+            | Stage::Receiving
             | Stage::Syncing
             | Stage::Accepted
             | Stage::Serving => {}

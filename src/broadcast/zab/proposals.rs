@@ -76,7 +76,7 @@ impl Zab {
         let bytes = wire::write(packet::PROPOSAL, zxid.wire(), Some(&entry.record));
         for handle in leader.learners.values_mut().filter(|handle| handle.forwarding) {
             handle.owes(zxid, now.mono);
-            fx.send(handle.link, wire::tag(packet::PROPOSAL, zxid), bytes.clone());
+            handle.send(wire::tag(packet::PROPOSAL, zxid), bytes.clone(), fx);
         }
         if decide!(self, fx, own_ack()) == AckWhen::AtOnce {
             leader.own_acked = zxid;
@@ -100,7 +100,7 @@ impl Zab {
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
         let acked = Zxid::from_wire(zxid);
         if handle.stage == Stage::Syncing {
-            if acked == start {
+            if acked == start && handle.outbox.is_none() {
                 return self.on_newleader_ack(peer, cx);
             }
             return self.breach(peer, "ack_before_newleader", zxid, cx);
@@ -133,9 +133,9 @@ impl Zab {
             }
             self.history.ready += 1;
             self.history.commit_up_to(zxid, cx.fx);
-            for handle in leader.learners.values().filter(|handle| handle.forwarding) {
+            for handle in leader.learners.values_mut().filter(|handle| handle.forwarding) {
                 let bytes = wire::write(packet::COMMIT, zxid.wire(), None);
-                cx.fx.send(handle.link, wire::tag(packet::COMMIT, zxid), bytes);
+                handle.send(wire::tag(packet::COMMIT, zxid), bytes, cx.fx);
             }
         }
         self.schedule_apply(cx.fx);

@@ -66,15 +66,16 @@ impl StateMachine for Book {
     }
 
     fn snapshot(&self, cursor: &mut Cursor, nodes: usize, out: &mut Vec<u8>) -> bool {
-        let done = cursor.started || nodes == usize::MAX;
         cursor.started = true;
-        if done {
-            for (zxid, digest) in &self.list {
-                out.extend_from_slice(&zxid.0.to_be_bytes());
-                out.extend_from_slice(&digest.0.to_be_bytes());
-            }
+        let at = cursor.after.as_ref().map_or(0, |after| after.len());
+        let rest = &self.list[at..];
+        for (zxid, digest) in rest.iter().take(nodes) {
+            out.extend_from_slice(&zxid.0.to_be_bytes());
+            out.extend_from_slice(&digest.0.to_be_bytes());
         }
-        done
+        // As many characters as lines were written.
+        cursor.after = Some("/".repeat(at + rest.len().min(nodes)));
+        rest.len() <= nodes
     }
 
     fn serve(&mut self, _now: Now, serving: Serving, _fx: &mut Effects) {

@@ -219,6 +219,7 @@ impl SmallWorld {
                 node.held.push((ticket, link, frame.bytes));
             }
             Effect::Send { link, frame, after: None } => self.send(peer, link, frame.bytes),
+            Effect::WhenDrained { link } => node.events.push_back(Event::Drained { link }),
             Effect::HangUp { link } => self.cut(link, peer),
             Effect::SetTimer { timer, within } => {
                 node.timers.insert(timer, now + within.start);

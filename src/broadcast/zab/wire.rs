@@ -15,6 +15,14 @@ pub const PROTOCOL_VERSION: i32 = 0x10000;
 /// What ACKEPOCH says in place of a last zxid to demand a snapshot, and UPTODATE in place of one.
 pub const NO_ZXID: i64 = -1;
 
+/// The tags of what follows SNAP: the service in chunks, each in a packet like SNAP's own, and the
+/// end.
+pub const SNAP_CHUNK: &str = "SNAP_CHUNK";
+pub const SNAP_END: &str = "SNAP_END";
+
+/// The string that ends a snapshot on the wire (spec 6.7); no packet has these bytes.
+pub const SNAP_SIGNATURE: &[u8] = b"\0\0\0\x0aBenWasHere";
+
 /// A packet whose payload is still in the frame that brought it.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
@@ -139,6 +147,12 @@ pub fn notification(state: i32, ballot: &Ballot, round: i64, config: &[u8]) -> (
 mod tests {
     use super::*;
     use crate::jute::quorum::QuorumPacket;
+
+    #[test]
+    fn no_packet_is_the_end_of_a_snapshot() {
+        assert_eq!(SNAP_SIGNATURE, "BenWasHere".to_owned().to_bytes());
+        assert!(read(SNAP_SIGNATURE).is_err());
+    }
 
     #[test]
     fn packets_are_zookeepers() {

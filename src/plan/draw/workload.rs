@@ -55,6 +55,7 @@ pub fn clients(setting: &Setting<'_>, workload: &Workload) -> Vec<ClientPlan> {
         // Dice of its own for each, so that one more client leaves the others as they are.
         let mut dice = setting.dice(&format!("client/{nth}"));
         let mut client = client(setting, workload, &mut dice);
+        client.gives_up = setting.dice(&format!("client/{nth}/library")).below(3) == 0;
         client.driver = Driver::Script(script(setting, &mut dice, &mut pool, calls / count, nth));
         clients.push(client);
     }
@@ -102,7 +103,8 @@ fn client(setting: &Setting<'_>, workload: &Workload, dice: &mut Dice) -> Client
     let late = dice.below(4) == 0;
     let start_at = dice.below(setting.calm_at / 3);
     let driver = Driver::Script(Vec::new());
-    ClientPlan { timeout_ms, servers, start_at: if late { start_at } else { 0 }, driver }
+    let start_at = if late { start_at } else { 0 };
+    ClientPlan { timeout_ms, servers, start_at, gives_up: false, driver }
 }
 
 /// A script of about `calls` calls, spread over the time before calm, when scripts end.
@@ -249,7 +251,7 @@ fn programs(setting: &Setting<'_>, workload: &Workload, clients: &mut Vec<Client
         let timeout_ms = setting.tick * dice.scale(2, 20);
         let driver = Driver::Program { name: name.to_string(), params };
         if clients.len() < 12 {
-            clients.push(ClientPlan { timeout_ms, servers, start_at: 0, driver });
+            clients.push(ClientPlan { timeout_ms, servers, start_at: 0, gives_up: false, driver });
         }
     }
 }

@@ -151,7 +151,9 @@ fn only_the_leader_of_the_epoch_may_release_a_promise() {
         ])
     };
     assert_eq!(cut(1, "TRUNC", E1 + 2), [""; 0]);
-    assert_eq!(cut(2, "SNAP", E1 + 2), [""; 0]);
+    assert_eq!(cut(2, "SNAP_END", E1 + 2), [""; 0]);
+    assert_eq!(cut(2, "SNAP", E1 + 2), ["Durability/acked"], "a part of it releases nothing");
+    assert_eq!(cut(2, "SNAP_CHUNK", E1 + 2), ["Durability/acked"]);
     assert_eq!(cut(0, "TRUNC", E1 + 2), ["Durability/acked"]);
     assert_eq!(cut(1, "TRUNC", E1 + 3), ["Durability/acked"]);
 }

@@ -74,7 +74,7 @@ impl Oracle for Local {
             Seen::Received { to, tag, .. } => match tag.kind {
                 "LEADERINFO" | "NEWLEADER" => self.counts[1] += 1,
                 // A cut or replaced log starts again below what was durable before.
-                "TRUNC" | "SNAP" => *self.disk(*to) = Disk::default(),
+                "TRUNC" | "SNAP_END" => *self.disk(*to) = Disk::default(),
                 _ => {}
             },
             Seen::Sent { from, channel: Channel::Quorum, tag, .. }

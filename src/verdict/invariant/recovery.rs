@@ -34,6 +34,8 @@ struct Join {
     leader: PeerId,
     /// How to synchronise was said.
     chosen: bool,
+    /// SNAP was said, and its end was not.
+    streaming: bool,
     newleader: bool,
     /// The learner has acked NEWLEADER; the leader has got it.
     acked: bool,
@@ -163,6 +165,7 @@ impl Recovery {
                 learner: from,
                 leader: to,
                 chosen: false,
+                streaming: false,
                 newleader: false,
                 acked: false,
                 ack_received: false,
@@ -236,10 +239,18 @@ impl Recovery {
 impl Join {
     /// What the leader says to the learner: a word for what is wrong with it.
     fn says(&mut self, tag: &Tag) -> Option<&'static str> {
+        if self.streaming != matches!(tag.kind, "SNAP_CHUNK" | "SNAP_END") {
+            return Some("snap_order");
+        }
         match tag.kind {
             "DIFF" | "TRUNC" | "SNAP" => {
+                self.streaming = tag.kind == "SNAP";
                 let twice = std::mem::replace(&mut self.chosen, true);
                 twice.then_some("chosen_twice")
+            }
+            "SNAP_END" => {
+                self.streaming = false;
+                None
             }
             "NEWLEADER" => {
                 let right = self.chosen && !self.newleader;
@@ -273,6 +284,7 @@ fn why(kind: &str) -> &'static str {
     match kind {
         "ack_before_newleader" => "a leader waits for the ACK of NEWLEADER first",
         "chosen_twice" => "a learner is synchronised once on a link",
+        "snap_order" => "a snapshot comes whole, behind SNAP and ahead of everything else",
         "newleader_early" => "NEWLEADER comes once, behind the history",
         "uptodate_early" => "the learner has not acked NEWLEADER",
         "proposal_order" => "proposals come in order, behind DIFF, TRUNC or SNAP",

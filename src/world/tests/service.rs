@@ -73,6 +73,7 @@ fn with_clients() -> Plan {
         timeout_ms: 6_000,
         servers: Vec::new(),
         start_at: 100,
+        gives_up: false,
         driver: Driver::Script((0..200).map(step).collect()),
     };
     plan.clients = vec![client.clone(), client];

@@ -120,6 +120,22 @@ fn frames_that_cannot_be_accepted_are_found() {
 }
 
 #[test]
+fn a_snapshot_that_is_not_whole_is_found() {
+    let stream = |kinds: &[&'static str]| {
+        let mut story = joining()[..3].to_vec();
+        story.extend(kinds.iter().map(|kind| frame(A, kind, z(2, 0))));
+        judged(&story)
+    };
+    assert_eq!(stream(&["SNAP", "SNAP_CHUNK", "SNAP_CHUNK", "SNAP_END", "NEWLEADER"]), []);
+    let wrong = [("MessageLegal", "snap_order")];
+    assert_eq!(stream(&["SNAP", "SNAP_CHUNK", "NEWLEADER"]), wrong);
+    assert_eq!(stream(&["SNAP", "SNAP_CHUNK", "PROPOSAL"]), wrong);
+    assert_eq!(stream(&["SNAP", "SNAP"]), wrong);
+    assert_eq!(stream(&["DIFF", "SNAP_CHUNK"]), wrong);
+    assert_eq!(stream(&["SNAP", "SNAP_END", "SNAP_END"]), wrong);
+}
+
+#[test]
 fn a_rejoin_that_fails_again_without_a_fault_is_found() {
     let breach = |peer| note(peer, Note::Breach { what: "commit_order", zxid: z(2, 1) });
     // What one step shows comes together.
