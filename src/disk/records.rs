@@ -10,6 +10,11 @@
 //! no sync has covered, and that is the end of the newest file. So a bad record with a valid one
 //! after it is damage; one with its trailer in place but a wrong checksum is damage (spec 9, case
 //! 87); one with nothing valid after it may be what a crash has torn, if the file is the newest.
+//!
+//! What this cannot tell: rot of only the length or the trailer of the very last record from a torn
+//! one. Nothing that was synced later vouches for that record, and a mark of its own would have to
+//! be synced before every acknowledgement. The record is cut, and the peer has forgotten what it
+//! may have acked; so rot is for a minority of frail peers only (`plan/check`).
 
 use crate::base::Zxid;
 use crate::jute::txn;
