@@ -1,5 +1,6 @@
 //! A ZooKeeper client without sockets: sessions, and programs that stand on them.
 
+mod action;
 pub mod programs;
 pub mod session;
 mod watching;
