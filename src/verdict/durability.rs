@@ -17,6 +17,7 @@ use crate::history::{At, Seen};
 use crate::process::{Channel, Image, Tag};
 
 use super::files::{Contents, Memory};
+use super::rebuilt::{self, Compared};
 use super::{Finding, Oracle, Weight};
 
 const DURABILITY: &str = "Durability";
@@ -24,6 +25,7 @@ const EPOCHS: &str = "EpochsOrdered";
 const CONTIGUOUS: &str = "LogContiguous";
 const DECODABLE: &str = "LogDecodable";
 const STARTS: &str = "CrashRecovery";
+const REPLAY: &str = "DiskReplay";
 
 /// What one peer owes.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +47,8 @@ struct Ledger {
     damaged: bool,
     /// The world has damaged, or emptied, the files that it starts from.
     excused: bool,
-    /// Its devices have failed it. A write that failed leaves a hole, and what was written behind
-    /// it may be there: no reader can tell that from damage, so it may refuse to start.
-    failed: bool,
     memory: Memory,
+    rebuilt: rebuilt::Memory,
 }
 
 /// The oracle. See the module's page.
@@ -60,7 +60,7 @@ pub struct Durability {
     acks: BTreeMap<Zxid, PeerSet>,
     /// The last transaction seen committed by a leader of its own epoch.
     committed: Zxid,
-    evaluated: [u64; 5],
+    evaluated: [u64; 6],
 }
 
 impl Durability {
@@ -71,7 +71,7 @@ impl Durability {
             peers: BTreeMap::new(),
             acks: BTreeMap::new(),
             committed: Zxid::ZERO,
-            evaluated: [0; 5],
+            evaluated: [0; 6],
         }
     }
 
@@ -170,8 +170,8 @@ impl Durability {
         let ledger = self.peers.entry(peer).or_default();
         ledger.excused = damaged || ledger.damaged;
         if ledger.excused {
-            let Ledger { damaged, failed, .. } = *ledger;
-            *ledger = Ledger { damaged, failed, excused: true, ..Ledger::default() };
+            let damaged = ledger.damaged;
+            *ledger = Ledger { damaged, excused: true, ..Ledger::default() };
             return;
         }
         ledger.leader = None;
@@ -184,7 +184,7 @@ impl Durability {
     /// would do so for ever.
     fn refused(&mut self, at: At, peer: PeerId, reason: &str, findings: &mut Vec<Finding>) {
         let ledger = self.peers.entry(peer).or_default();
-        if !ledger.excused && !ledger.failed {
+        if !ledger.excused {
             let detail = format!("{peer} takes what its crash has left for damage: {reason}");
             findings.push(finding(STARTS, "refused", at, peer, detail));
         }
@@ -205,6 +205,15 @@ impl Durability {
             if let Some((kind, what)) = found {
                 let detail = format!("The durable files of {peer}: {what}.");
                 findings.push(finding(property, kind, at, peer, detail));
+            }
+        }
+        match ledger.rebuilt.compare(&contents) {
+            Compared::Nothing => {}
+            Compared::Equal => self.evaluated[5] += 1,
+            Compared::Wrong((kind, what)) => {
+                self.evaluated[5] += 1;
+                let detail = format!("The durable files of {peer}: {what}.");
+                findings.push(finding(REPLAY, kind, at, peer, detail));
             }
         }
     }
@@ -310,6 +319,7 @@ impl Oracle for Durability {
             (CONTIGUOUS, "on disk, zxids increase, without gaps within an epoch"),
             (DECODABLE, "on disk, every record decodes and carries its digest"),
             (STARTS, "a peer starts from whatever its own crash has left"),
+            (REPLAY, "on disk, snapshot and log make the tree that the log's end names (S9)"),
         ]
     }
 
@@ -330,7 +340,6 @@ impl Oracle for Durability {
                 let ledger = self.peers.entry(*peer).or_default();
                 match *kind {
                     "rot" | "lose_file" | "misdirect" => ledger.damaged = true,
-                    "disk_error" => ledger.failed = true,
                     "wipe" | "replace" => *ledger = Ledger::default(),
                     _ => {}
                 }
@@ -349,7 +358,7 @@ impl Oracle for Durability {
     fn finish(&mut self, _at: At, _findings: &mut Vec<Finding>) {}
 
     fn evaluated(&self) -> Vec<(&'static str, u64)> {
-        [DURABILITY, EPOCHS, CONTIGUOUS, DECODABLE, STARTS]
+        [DURABILITY, EPOCHS, CONTIGUOUS, DECODABLE, STARTS, REPLAY]
             .into_iter()
             .zip(self.evaluated)
             .collect()

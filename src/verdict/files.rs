@@ -20,6 +20,8 @@ pub(super) type Complaint = (&'static str, String);
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub(super) zxids: Vec<Zxid>,
+    /// The same records, whole.
+    pub(super) txns: Vec<TxnRecord>,
     /// Records that do not decode.
     pub(super) complaints: Vec<Complaint>,
     /// What follows the last record, if it is not padding: allowed in the newest file only.
@@ -35,6 +37,8 @@ pub(super) struct Contents {
     pub(super) current: Option<Epoch>,
     /// The zxid of the newest whole snapshot; 0 without one.
     pub(super) snapshot: Zxid,
+    /// The bytes of that snapshot.
+    pub(super) body: Option<Arc<Vec<u8>>>,
     /// The log files, oldest first.
     pub(super) logs: Vec<(File, Arc<Records>)>,
     /// Epoch files that cannot be read.
@@ -70,10 +74,13 @@ impl Memory {
         contents.accepted = epoch(image, "acceptedEpoch", complaints);
         contents.current = epoch(image, "currentEpoch", complaints);
         let replaced = replaced(image);
-        contents.snapshot = match &replaced {
-            Some((zxid, _, true)) => *zxid,
-            Some((_, _, false)) | None => newest_snapshot(image),
+        let newest = match &replaced {
+            Some((zxid, _, Some(bytes))) => Some((*zxid, bytes.clone())),
+            Some((_, _, None)) | None => newest_snapshot(image),
         };
+        if let Some((zxid, bytes)) = newest {
+            (contents.snapshot, contents.body) = (zxid, Some(bytes));
+        }
         let mut named: Vec<(u64, &File, &Arc<Vec<u8>>)> = Vec::new();
         if !matches!(replaced, Some((_, true, _))) {
             for (file, bytes) in &image.files {
@@ -109,8 +116,8 @@ fn epoch(image: &Image, name: &str, complaints: &mut Vec<Complaint>) -> Option<E
 }
 
 /// The record of a replaced history: its snapshot's zxid, whether all log files are void, and
-/// whether that snapshot is the only one that counts.
-fn replaced(image: &Image) -> Option<(Zxid, bool, bool)> {
+/// that snapshot, if it is the only one that counts.
+fn replaced(image: &Image) -> Option<(Zxid, bool, Option<Arc<Vec<u8>>>)> {
     let text = std::str::from_utf8(image.get(&File::log("replaced"))?).ok()?;
     let mut words = text.lines().next()?.split(' ');
     let clearing = words.next()? == "clearing";
@@ -118,18 +125,16 @@ fn replaced(image: &Image) -> Option<(Zxid, bool, bool)> {
     let zxid = Zxid(u64::from_str_radix(hex, 16).ok()?);
     let generation = words.next()?;
     let file = File::snap(format!("snapshot.{hex}.new{generation}"));
-    let candidate = image.get(&file).is_some_and(is_whole);
-    Some((zxid, clearing, candidate))
+    let candidate = image.files.get(&file).filter(|bytes| is_whole(bytes));
+    Some((zxid, clearing, candidate.cloned()))
 }
 
-fn newest_snapshot(image: &Image) -> Zxid {
+fn newest_snapshot(image: &Image) -> Option<(Zxid, Arc<Vec<u8>>)> {
     let number = |file: &File| u64::from_str_radix(file.name.strip_prefix("snapshot.")?, 16).ok();
-    let named = image.on(Device::Snap);
-    let mut named: Vec<(u64, &[u8])> =
-        named.filter_map(|(file, bytes)| number(file).map(|zxid| (zxid, bytes))).collect();
-    named.sort_by_key(|(zxid, _)| *zxid);
-    let whole = named.into_iter().rev().find(|(_, bytes)| is_whole(bytes));
-    whole.map_or(Zxid::ZERO, |(zxid, _)| Zxid(zxid))
+    let files = image.files.iter().filter(|(file, _)| file.device == Device::Snap);
+    let named = files.filter_map(|(file, bytes)| number(file).map(|zxid| (Zxid(zxid), bytes)));
+    let whole = named.filter(|(_, bytes)| is_whole(bytes)).max_by_key(|(zxid, _)| *zxid)?;
+    Some((whole.0, whole.1.clone()))
 }
 
 /// Whether a snapshot ends with a seal that covers all before it (spec 7.3).
@@ -167,6 +172,7 @@ fn read_log(file: &File, bytes: &[u8]) -> Records {
                     records.complaints.push(("digest", what));
                 }
                 records.zxids.push(Zxid::from_wire(txn.header.zxid));
+                records.txns.push(txn);
             }
             Err(error) => {
                 let what = format!("`{file}` byte {at}: undecodable record ({error})");

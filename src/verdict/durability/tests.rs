@@ -12,6 +12,9 @@ const E1: u64 = 1 << 32;
 const E2: u64 = 2 << 32;
 const LINK: LinkId = LinkId(1);
 
+/// No sessions, no ACLs, no nodes: the digest of this tree is 0.
+const BODY: &[u8] = b"\0\0\0\0\0\0\0\0\0\0\0\x01/";
+
 fn framed(zxid: u64, digest: Option<u64>) -> Vec<u8> {
     let header = TxnHeader { client: 1, cxid: 1, zxid: zxid as i64, time: 1, kind: -10 };
     let txn = Txn::CreateSession(CreateSessionTxn { timeout: 4000 });
@@ -22,10 +25,10 @@ fn framed(zxid: u64, digest: Option<u64>) -> Vec<u8> {
 
 /// A peer whose snapshot is at 1.0, with one log file per list.
 fn image(logs: &[&[u64]]) -> Image {
-    let mut image = disk::aged_image(Zxid(E1), b"", 0);
+    let mut image = disk::aged_image(Zxid(E1), BODY, 0);
     for zxids in logs {
         let mut bytes = b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0".to_vec();
-        zxids.iter().for_each(|zxid| bytes.extend_from_slice(&framed(*zxid, Some(1))));
+        zxids.iter().for_each(|zxid| bytes.extend_from_slice(&framed(*zxid, Some(0))));
         image.put(File::log(format!("log.{:x}", zxids[0])), bytes);
     }
     image
@@ -86,9 +89,34 @@ fn what_only_a_crash_has_touched_must_do_for_a_start() {
     let replace = Seen::Fault { kind: "replace", peer: Some(PeerId(2)), what: String::new() };
     let again = [rot, start(false), replace, start(false), refused(true)];
     assert_eq!(judged(again), ["CrashRecovery/refused"]);
-    // A write that failed is a hole, and the next one stands behind it.
+    // A device that fails carries nothing out behind what failed: no hole comes of it.
     let failed = Seen::Fault { kind: "disk_error", peer: Some(PeerId(2)), what: String::new() };
-    assert_eq!(judged([failed, start(false), refused(true)]), [""; 0]);
+    assert_eq!(judged([failed, start(false), refused(true)]), ["CrashRecovery/refused"]);
+}
+
+#[test]
+fn snapshot_and_log_make_the_tree_that_the_log_names() {
+    let wrong_log = {
+        let mut image = image(&[]);
+        let bytes = [&b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0"[..], &framed(E1 + 1, Some(7))].concat();
+        image.put(File::log(format!("log.{:x}", E1 + 1)), bytes);
+        image
+    };
+    assert_eq!(judged([starting(wrong_log.clone(), false)]), ["DiskReplay/replay"]);
+    // A snapshot that knows of more than the log is for its peer to refuse.
+    let mut ahead = wrong_log;
+    let snapshot = File::snap(format!("snapshot.{E1:x}"));
+    let mut bytes = ahead.get(&snapshot).expect("it is there").to_vec();
+    let end = bytes.len();
+    bytes[end - 21..end - 13].copy_from_slice(&(E1 + 5).to_be_bytes());
+    let sum = super::super::files::adler32(&bytes[..end - 13]).to_be_bytes();
+    bytes[end - 13..end - 5].copy_from_slice(&sum);
+    ahead.put(snapshot, bytes);
+    assert_eq!(judged([starting(ahead, false)]), [""; 0]);
+    let no_tree = disk::aged_image(Zxid(E1), b"no tree", 0);
+    assert_eq!(judged([starting(no_tree, false)]), ["DiskReplay/snapshot"]);
+    let other_tree = disk::aged_image(Zxid(E1), BODY, 5);
+    assert_eq!(judged([starting(other_tree, false)]), ["DiskReplay/replay"]);
 }
 
 #[test]

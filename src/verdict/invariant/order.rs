@@ -439,8 +439,11 @@ impl Order {
             return Ok(());
         }
         member.compared = probe.applied;
+        let Some(first) = self.trees.get(&probe.applied).copied() else {
+            self.trees.insert(probe.applied, (peer, tree));
+            return Ok(());
+        };
         self.counts[TREE_EQUALITY] += 1;
-        let first = *self.trees.entry(probe.applied).or_insert((peer, tree));
         if first.1 != tree {
             let detail = format!("the trees of {} and {peer} differ at {}", first.0, probe.applied);
             return breach(TREE_EQUALITY, "digest", vec![first.0, peer], detail);

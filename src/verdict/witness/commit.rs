@@ -20,7 +20,8 @@ impl Core {
         court.hold(Property::Integrity, decoded.is_some(), "not_a_transaction", || {
             format!("the committed record of {zxid} is not a transaction with that zxid")
         });
-        let Some(TxnRecord { header, txn, .. }) = decoded else { return };
+        let Some(TxnRecord { header, txn, digest }) = decoded else { return };
+        let found = court.findings.len();
         let asked = Asked { session: SessionId(header.client), zxid, time: header.time };
         let applied = match &txn {
             Txn::CreateSession(_) => {
@@ -44,6 +45,10 @@ impl Core {
         };
         if applied {
             self.watches.fire(zxid, self.model.fired());
+        }
+        // Of a transaction that is wrong in itself, the tree would only say it again.
+        if court.findings.len() == found {
+            self.trees.became(zxid, self.model.digest(), digest, court);
         }
     }
 

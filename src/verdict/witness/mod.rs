@@ -20,6 +20,7 @@ mod commit;
 mod effect;
 mod order;
 pub(super) mod tally;
+mod trees;
 mod watches;
 
 use crate::base::{PeerId, SessionId};
@@ -30,6 +31,7 @@ use super::{Finding, Oracle};
 use calls::Calls;
 use order::Order;
 use tally::{Court, PROPERTIES, Property, Tally};
+use trees::Trees;
 use watches::Watches;
 
 use super::model::tree::Model;
@@ -49,6 +51,7 @@ struct Core {
     model: Model,
     calls: Calls,
     watches: Watches,
+    trees: Trees,
 }
 
 impl Witness {
@@ -59,6 +62,7 @@ impl Witness {
             model: Model::new(),
             calls: Calls::default(),
             watches: Watches::default(),
+            trees: Trees::default(),
         };
         Witness { tally: Tally::new(), core }
     }
@@ -98,7 +102,9 @@ impl Core {
             Seen::Noted { peer, note } => self.note(*peer, note, court),
             Seen::Starting { peer, .. } | Seen::Stopped { peer, .. } => {
                 self.order.stepped_down(*peer);
+                self.trees.forget(*peer);
             }
+            Seen::Probed { peer, probe } => self.trees.probed(*peer, probe, court),
             Seen::Connecting { conn, session, last_zxid_seen, .. } => {
                 self.calls.connecting(*conn, *session, *last_zxid_seen);
                 self.watches.renewed(*conn, *session);
@@ -141,6 +147,7 @@ impl Core {
                 }
             }
             Note::Abdicated { .. } => self.order.stepped_down(peer),
+            Note::Restored { .. } => self.trees.forget(peer),
             Note::SessionExpired { session, idle_ns, timeout_ms } => {
                 self.marked(peer, *session, *idle_ns, *timeout_ms, court);
             }

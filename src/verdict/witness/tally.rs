@@ -33,6 +33,7 @@ properties! {
     WatchLost: "re-registering watches catches up with what was missed (P6e)",
     Ephemerals: "closing a session deletes exactly what it owns (P7)",
     SessionExpiry: "sessions expire only after their timeout, and are dead from then on (P7)",
+    TreeEquality: "each transaction and each peer has the tree that the model has there (S8)",
     SequentialNames: "sequential names count the parent's creates (P8)",
 }
 

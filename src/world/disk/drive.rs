@@ -13,8 +13,13 @@ impl Drive {
         any
     }
 
+    /// Why the next change fails, if it does. A device that has failed one fails all that follow,
+    /// until a sync has said so, as a file system that turns read-only does: otherwise what is
+    /// written next would lie behind a hole, which no reader can tell from damage.
     fn write_error(&mut self) -> Option<DiskError> {
-        if Drive::spend(&mut self.faults.write_eio) {
+        if self.error.is_some() {
+            self.error
+        } else if Drive::spend(&mut self.faults.write_eio) {
             Some(DiskError::Io)
         } else {
             Drive::spend(&mut self.faults.enospc).then_some(DiskError::NoSpace)
@@ -82,13 +87,19 @@ impl Drive {
             }
             Effect::Rename { from, to } => {
                 carried.kind = "rename";
-                let result = self.files.rename(&from.name, &to.name);
+                let result = match self.error {
+                    Some(error) => Err(error),
+                    None => self.files.rename(&from.name, &to.name),
+                };
                 carried.file = Some(to);
                 result
             }
             Effect::Remove { file } => {
                 carried.kind = "remove";
-                let result = self.files.remove(&file.name);
+                let result = match self.error {
+                    Some(error) => Err(error),
+                    None => self.files.remove(&file.name),
+                };
                 carried.file = Some(file);
                 result
             }

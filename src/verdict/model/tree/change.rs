@@ -104,6 +104,7 @@ impl Model {
                     versions.pop();
                     versions.extend(was);
                     self.count(place);
+                    self.resum(place);
                     self.own(place, true);
                 }
                 Some(Undo::Child { parent, child, added }) => {
@@ -178,6 +179,7 @@ impl Model {
             }
         };
         self.count(place);
+        self.resum(place);
         self.own(place, true);
         self.undo.push(Undo::Put { place, was });
     }

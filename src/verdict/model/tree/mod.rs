@@ -12,6 +12,7 @@
 //! ```
 
 mod change;
+pub(in crate::verdict) mod digest;
 mod path;
 mod read;
 mod write;
@@ -125,6 +126,8 @@ struct Entry {
     path: Arc<str>,
     /// What stands for the path in hashes.
     key: u64,
+    /// What the newest version adds to the digest.
+    sum: u32,
     parent: Place,
     versions: Vec<Version>,
     /// Children of the newest version, by name.
@@ -170,6 +173,8 @@ pub(crate) struct Model {
     past: bool,
     /// Without a past: tells states apart.
     hash: u128,
+    /// With a past: the digest of the newest state (spec 7.5).
+    digest: u64,
     /// What the last applied request fired, in order.
     fired: Vec<Trigger>,
 }
@@ -184,6 +189,7 @@ impl Model {
             undo: Vec::new(),
             past: true,
             hash: 0,
+            digest: 0,
             fired: Vec::new(),
         };
         for path in ["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"] {
@@ -214,6 +220,7 @@ impl Model {
                     node.children += 1;
                 }
             }
+            model.resum(place);
         }
         model
     }
@@ -230,6 +237,7 @@ impl Model {
         self.entries.push(Entry {
             key: self.key(&path),
             path,
+            sum: 0,
             parent: parent.unwrap_or(ROOT),
             versions: Vec::new(),
             children: BTreeMap::new(),

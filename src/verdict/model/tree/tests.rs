@@ -120,3 +120,9 @@ fn old_views_stay_readable() {
     assert_eq!(stats(0), Err(ErrorCode::NoNode));
     assert!(!model.is_open(S));
 }
+
+#[test]
+fn the_fresh_tree_has_the_digest_of_real_servers() {
+    // Spec 7.5, recomputed there from a real server's files.
+    assert_eq!(Model::new().digest(), 0x51C6_D660);
+}
