@@ -21,7 +21,6 @@ mod rebuilt;
 pub mod search;
 pub mod signature;
 pub mod sweep;
-pub mod views;
 pub mod witness;
 
 use std::fmt;
@@ -32,6 +31,7 @@ use crate::plan::Plan;
 
 pub use liveness::Liveness;
 pub use signature::Signature;
+pub use sweep::views;
 
 use signature::Stances;
 

@@ -13,35 +13,19 @@ pub(super) enum Axis {
 }
 
 impl Axis {
-    /// The line of these zxids; `most` is how many keys are worth their memory.
-    pub(super) fn new(zxids: impl Iterator<Item = u64> + Clone, most: u64) -> Axis {
-        let mut epochs: Vec<(u32, u32, u32)> = vec![(0, 0, 0)];
-        let mut last = 0;
-        for zxid in zxids.clone() {
-            let (epoch, counter) = ((zxid >> 32) as u32, zxid as u32);
-            if epochs[last].0 != epoch {
-                last = match epochs.binary_search_by_key(&epoch, |known| known.0) {
-                    Ok(found) => found,
-                    Err(place) => {
-                        epochs.insert(place, (epoch, 0, 0));
-                        place
-                    }
-                };
-                if epochs.len() > 4096 {
-                    return Axis::sparse(zxids);
-                }
-            }
-            epochs[last].2 = epochs[last].2.max(counter);
-        }
+    /// The line of these zxids, of which the largest counter of each epoch is known; `most` is
+    /// how many keys are worth their memory.
+    pub(super) fn new(epochs: &[(u32, u32)], most: u64, zxids: impl Iterator<Item = u64>) -> Axis {
         let mut next = 0u64;
-        for (_, base, max) in &mut epochs {
-            *base = next as u32;
+        let mut dense = Vec::with_capacity(epochs.len());
+        for (epoch, max) in epochs {
+            dense.push((*epoch, next as u32, *max));
             next += u64::from(*max) + 1;
-            if next > most {
+            if next > most || dense.len() > 4096 {
                 return Axis::sparse(zxids);
             }
         }
-        Axis::Dense(epochs)
+        Axis::Dense(dense)
     }
 
     fn sparse(zxids: impl Iterator<Item = u64>) -> Axis {
@@ -105,7 +89,8 @@ mod tests {
     #[test]
     fn keys_follow_the_order_of_zxids() {
         let zxids = [1 << 32 | 5, 3 << 32 | 2, 1 << 32 | 7];
-        let dense = Axis::new(zxids.into_iter(), 100);
+        let epochs = [(0, 0), (1, 7), (3, 2)];
+        let dense = Axis::new(&epochs, 100, zxids.into_iter());
         assert!(matches!(dense, Axis::Dense(_)));
         assert_eq!(dense.len(), 1 + 8 + 3);
         for key in 0..dense.len() as u32 {
@@ -113,7 +98,7 @@ mod tests {
         }
         assert_eq!(dense.key(1 << 32 | 8), None);
         assert_eq!(dense.key(2 << 32), None);
-        let sparse = Axis::new(zxids.into_iter(), 5);
+        let sparse = Axis::new(&epochs, 5, zxids.into_iter());
         assert!(matches!(sparse, Axis::Sparse(_)));
         assert_eq!(sparse.len(), 1 + 2 * 3);
         let keys: Vec<u32> = zxids.iter().map(|zxid| sparse.key(*zxid).unwrap()).collect();

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::names::NONE;
-use super::replay::{CLOSE, GAP, Replay, TAKEN, is_own, parts_of};
+use super::replay::{CLOSE, GAP, Replay, TAKEN, parts_of};
 use super::shown::Shown;
 use super::tape::{Kind, LOST, OK, Part, flag};
 use super::tree::{CHILDREN, CREATED, Trigger, Who};
@@ -99,7 +99,9 @@ impl Unknowns {
             ephemeral[session] |= makes_ephemerals(&tape.parts, &rec.part);
             closes[session] |= rec.part.kind == Kind::Close && rec.part.code == OK;
             if rec.part.code != LOST {
-                *view = axis.key(rec.zxid).map_or(*view, |key| key.max(*view));
+                if replay.views || rec.part.has(flag::OWN) {
+                    *view = axis.key(rec.zxid).map_or(*view, |key| key.max(*view));
+                }
                 last[session] = last[session].max(rec.ret);
             } else if rec.part.kind.is_txn() {
                 unknowns.list.push(Unknown {
@@ -120,7 +122,7 @@ impl Unknowns {
             if at > 0 && unknowns.list[at - 1].call == index as u32 {
                 at -= 1;
                 unknowns.list[at].before = next[rec.session as usize];
-            } else if is_own(rec)
+            } else if rec.part.has(flag::OWN)
                 && let Some(key) = axis.key(rec.zxid)
             {
                 let next = &mut next[rec.session as usize];
@@ -309,11 +311,7 @@ impl Replay<'_> {
                     let node = self.tree.node(shown.path());
                     match *shown {
                         Shown::Created(_, owner) => {
-                            let own = match node.owner {
-                                NONE => 0,
-                                session => self.tape.sessions[session as usize].0,
-                            };
-                            node.alive && node.czxid == zxid && own == owner
+                            node.alive && node.czxid == zxid && node.owner == owner
                         }
                         Shown::Data(_, version, length, data) => {
                             let right = data.is_none_or(|data| node.data == data);
@@ -321,8 +319,7 @@ impl Replay<'_> {
                             node.alive && node.mzxid == zxid && right && same
                         }
                         Shown::Kids(_, cversion, children) => {
-                            let now = node.creates.wrapping_mul(2).wrapping_sub(node.children);
-                            let same = (now, node.children) == (cversion, children);
+                            let same = (node.cversion(), node.children) == (cversion, children);
                             node.alive && node.pzxid == zxid && same
                         }
                         Shown::Fired(path, kind) => {
@@ -471,7 +468,7 @@ impl Replay<'_> {
             // Nothing else may be found to have happened to the node itself before. To its parent
             // it may: what children do to it may be done in any order.
             if kind != CHILDREN {
-                let seen = &mut self.tree.nodes[path as usize].seen;
+                let seen = &mut self.tree.seen[path as usize];
                 seen.alive = seen.alive.max(trial.key);
                 seen.data = seen.data.max(trial.key);
             }

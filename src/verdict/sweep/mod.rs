@@ -41,6 +41,7 @@ mod stale;
 mod tape;
 mod translate;
 mod tree;
+pub mod views;
 mod walk;
 mod watches;
 
@@ -102,8 +103,12 @@ pub fn check(tape: &mut Tape) -> Report {
     let mut replay = replay::Replay::new(tape);
     replay.run();
     walk::walk(&mut replay);
+    report(replay)
+}
+
+fn report(replay: replay::Replay<'_>) -> Report {
     let found = replay.found();
-    let (court, staleness) = (replay.court, replay.staleness);
+    let replay::Replay { tape, court, staleness, .. } = replay;
     let id = |call: u32| tape.calls[call as usize].id;
     let found = found.into_iter().map(|(call, zxid)| (id(call), Zxid(zxid))).collect();
     let properties = court.table();

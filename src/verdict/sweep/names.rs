@@ -25,6 +25,12 @@ impl Names {
         &self.bytes[start..self.ends[name]]
     }
 
+    /// How many bytes it has.
+    pub(super) fn length(&self, name: u32) -> usize {
+        let name = name as usize;
+        self.ends[name] - if name == 0 { 0 } else { self.ends[name - 1] }
+    }
+
     /// As text; what is no text is shown as far as it goes.
     pub(super) fn text(&self, name: u32) -> &str {
         if name == NONE {

@@ -60,12 +60,12 @@ impl Replay<'_> {
             if node.alive { self.axis.key(node.czxid).unwrap_or(0) } else { 0 }
         };
         let kids = |path: u32| {
-            let seen = self.tree.node(path).seen;
+            let seen = self.tree.seen[path as usize];
             seen.kids.max(seen.names).max(born(path))
         };
-        let made = |path: u32| kids(path).max(self.tree.node(path).seen.births);
+        let made = |path: u32| kids(path).max(self.tree.seen[path as usize].births);
         let gone = |path: u32| {
-            let seen = self.tree.node(path).seen;
+            let seen = self.tree.seen[path as usize];
             let last = seen.alive.max(seen.data).max(seen.kids).max(seen.names);
             last.max(kids(parent(path)))
         };
@@ -73,7 +73,7 @@ impl Replay<'_> {
             Kind::Create if part.has(flag::SEQUENTIAL) => made(parent(part.path)),
             Kind::Create => gone(part.path).max(made(parent(part.path))),
             Kind::Delete => gone(part.path),
-            Kind::SetData => self.tree.node(part.path).seen.data.max(born(part.path)),
+            Kind::SetData => self.tree.seen[part.path as usize].data.max(born(part.path)),
             Kind::Check => {
                 let node = self.tree.node(part.path);
                 born(part.path).max(self.axis.key(node.mzxid).unwrap_or(0))
@@ -110,7 +110,7 @@ impl Replay<'_> {
         let parent = self.tape.paths.parent[part.path as usize];
         let done = code == OK || code == EARLY;
         if matches!(part.kind, Kind::Create | Kind::Delete) && parent != NONE {
-            let above = &mut self.tree.nodes[parent as usize].seen;
+            let above = &mut self.tree.seen[parent as usize];
             above.alive = key;
             if done && part.has(flag::SEQUENTIAL) {
                 above.births = key;
@@ -120,7 +120,7 @@ impl Replay<'_> {
                 self.lost.born(parent, key);
             }
         }
-        let seen = &mut self.tree.nodes[part.path as usize].seen;
+        let seen = &mut self.tree.seen[part.path as usize];
         seen.alive = key;
         match part.kind {
             _ if code == NO_NODE => {}
@@ -143,7 +143,7 @@ impl Replay<'_> {
     pub(super) fn stamp_owned(&mut self, key: u32, session: u32) {
         if self.lost.any() {
             for path in self.tree.owned_by(session) {
-                self.tree.nodes[path as usize].seen.alive = key;
+                self.tree.seen[path as usize].alive = key;
             }
         }
     }

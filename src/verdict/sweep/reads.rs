@@ -187,7 +187,7 @@ impl Replay<'_> {
     fn rewatch_value(&mut self, key: u32, part: &Part) -> Option<&'static str> {
         let which = part.extra as usize;
         let expected = self.caught(part.extra);
-        let told = &self.watches.told[which];
+        let told = &self.tape.rewatches[which].told;
         self.court.add(Property::WatchLost, expected.len() as u64);
         if expected.iter().any(|event| !told.contains(event)) {
             return Some("not_caught_up");
@@ -197,8 +197,11 @@ impl Replay<'_> {
         }
         let lists = &self.tape.rewatches[which].lists;
         for path in lists.iter().flatten() {
-            let node = &mut self.tree.nodes[*path as usize];
-            node.seen = Stamps { alive: key, data: key, kids: key, births: key, names: key };
+            if !self.lost.any() {
+                break;
+            }
+            self.tree.seen[*path as usize] =
+                Stamps { alive: key, data: key, kids: key, births: key, names: key };
         }
         None
     }

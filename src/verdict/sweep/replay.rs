@@ -1,7 +1,5 @@
 //! The pass in zxid order: every transaction once on the mutable tree, every read at its view.
 
-use crate::base::SessionId;
-use crate::jute::proto::Stat;
 use crate::verdict::witness::tally::Property;
 use crate::znode::op::ErrorCode;
 
@@ -10,8 +8,9 @@ use super::court::{Court, Place};
 use super::lost::Unknowns;
 use super::names::NONE;
 use super::stale::Staleness;
-use super::tape::{EARLY, Kind, LOST, OK, Part, Rec, Tape, flag};
+use super::tape::{EARLY, Figures, Kind, LOST, OK, Part, Rec, Tape, flag, reach};
 use super::tree::{SUFFIX, Tree, Who};
+use super::views::Version;
 use super::watches::Watches;
 
 /// A zxid that no known call has: a transaction that nobody was told of, or none.
@@ -26,6 +25,21 @@ pub(super) struct Life {
     pub(super) latest: u32,
     /// The key of the transaction that closed it.
     pub(super) closed: u32,
+}
+
+/// So many calls are fetched together.
+const AHEAD: u32 = 64;
+
+/// Loads the calls that come next, and their Stats. They lie in another order than theirs: asked
+/// for together they arrive together, one by one each would be waited for.
+pub(super) fn fetch(tape: &Tape, calls: &[u32]) {
+    let mut all = 0;
+    for call in calls {
+        if let Some(rec) = tape.calls.get(*call as usize) {
+            all ^= rec.zxid ^ tape.stats.get(rec.part.stat as usize).map_or(0, |stat| stat.czxid);
+        }
+    }
+    std::hint::black_box(all);
 }
 
 /// The pass. See the file.
@@ -55,37 +69,15 @@ pub(super) struct Replay<'a> {
     pub(super) returns: Vec<u32>,
     /// The same, with the reads of these views.
     pub(super) soonest: Vec<u32>,
+    /// By key: the log's transaction there, if it was shown.
+    pub(super) logged: Vec<u32>,
+    /// Calls for transactions without an answer.
+    pub(super) unanswered: Vec<u32>,
     pub(super) staleness: Staleness,
-}
-
-/// Whether the answer's zxid is that of a transaction of its own. A leader may refuse for the
-/// session's sake without one (spec 3.3).
-pub(super) fn is_own(rec: &Rec) -> bool {
-    rec.part.kind.is_txn() && rec.part.code != LOST && !is_refused(rec.part.code)
-}
-
-fn is_lost(tape: &Tape, call: u32) -> bool {
-    tape.calls[call as usize].part.code == LOST
-}
-
-pub(super) fn is_refused(code: i16) -> bool {
-    code == ErrorCode::SessionExpired.wire() as i16 || code == ErrorCode::SessionMoved.wire() as i16
-}
-
-/// Some refusals happen at the door, without a place in the order (spec 1.4, 1.10, 2.5).
-pub(super) fn is_placed(tape: &Tape, rec: &Rec) -> bool {
-    let part = &rec.part;
-    let writes = |part: &Part| {
-        matches!(part.kind, Kind::Create | Kind::Delete | Kind::SetData | Kind::Check)
-    };
-    match part.kind {
-        _ if part.code == LOST => false,
-        Kind::Check | Kind::CreateSession => part.code != ErrorCode::Unimplemented.wire() as i16,
-        Kind::Multi if part.code == ErrorCode::MarshallingError.wire() as i16 => {
-            parts_of(tape, part).iter().all(writes)
-        }
-        _ => true,
-    }
+    /// Whether the zxids of reads are believed.
+    pub(super) views: bool,
+    /// What became of each node, if that is to be kept.
+    pub(super) versions: Option<Vec<Version>>,
 }
 
 pub(super) fn parts_of<'t>(tape: &'t Tape, part: &Part) -> &'t [Part] {
@@ -95,15 +87,22 @@ pub(super) fn parts_of<'t>(tape: &'t Tape, part: &Part) -> &'t [Part] {
 
 impl<'a> Replay<'a> {
     pub(super) fn new(tape: &'a mut Tape) -> Replay<'a> {
+        Replay::of(tape, true)
+    }
+
+    /// `views`: whether the zxids of reads are believed, and reads looked at.
+    pub(super) fn of(tape: &'a mut Tape, views: bool) -> Replay<'a> {
         let most = tape.calls.len() as u64 * 8 + 65_536;
+        let guessing = tape.log.is_empty() && tape.unanswered > 0;
+        // What lost calls did may show in Stats only, and be the last of its epoch.
+        let shown: &[Figures] = if guessing { &tape.stats } else { &[] };
+        let shown = shown.iter().flat_map(|stat| [stat.mzxid, stat.pzxid]);
+        let mut epochs = tape.epochs.clone();
+        shown.clone().for_each(|zxid| reach(&mut epochs, zxid));
         let zxids = tape.calls.iter().map(|rec| rec.zxid);
         let zxids = zxids.chain(tape.events.iter().map(|event| event.zxid));
         let zxids = zxids.chain(tape.log.iter().map(|logged| logged.zxid));
-        // What lost calls did may show in Stats only, and be the last of its epoch.
-        let lost = tape.log.is_empty() && tape.xids.iter().any(|(call, _)| is_lost(tape, *call));
-        let shown: &[Stat] = if lost { &tape.stats } else { &[] };
-        let shown = shown.iter().flat_map(|stat| [stat.mzxid, stat.pzxid].map(|zxid| zxid as u64));
-        let axis = Axis::new(zxids.chain(shown), most);
+        let axis = Axis::new(&epochs, most, zxids.chain(shown));
         let empty = tape.blobs.intern(b"");
         let tree = Tree::new(&tape.paths, tape.sessions.len(), empty);
         let life = Life { latest: 0, closed: NONE };
@@ -123,6 +122,10 @@ impl<'a> Replay<'a> {
             closing: Vec::new(),
             returns: Vec::new(),
             soonest: Vec::new(),
+            logged: Vec::new(),
+            unanswered: Vec::new(),
+            views,
+            versions: None,
             staleness: Staleness::default(),
             axis,
             tape,
@@ -131,12 +134,20 @@ impl<'a> Replay<'a> {
         replay.read_log();
         if replay.tape.log.is_empty() {
             replay.lost = Unknowns::of(&replay);
+            if replay.lost.any() {
+                replay.soonest = replay.soonest();
+                replay.tree.watch_over();
+            }
         }
         replay
     }
 
     pub(super) fn run(&mut self) {
         for key in 0..self.axis.len() as u32 {
+            if key.is_multiple_of(AHEAD) {
+                let to = self.axis.len().min((key + AHEAD) as usize);
+                fetch(self.tape, &self.writer[key as usize..to]);
+            }
             let writer = self.writer[key as usize];
             if writer < TAKEN {
                 self.write(key, writer);
@@ -147,9 +158,14 @@ impl<'a> Replay<'a> {
                 let session = self.closing.pop().map_or(0, |(_, session)| session);
                 self.close(key, session);
             }
+            self.keep_versions(key);
             self.check_events(key);
             let (from, to) = (self.starts[key as usize], self.starts[key as usize + 1]);
             for at in from..to {
+                if at.is_multiple_of(AHEAD) {
+                    let until = self.reads.len().min((at + AHEAD) as usize);
+                    fetch(self.tape, &self.reads[at as usize..until]);
+                }
                 self.read(key, self.reads[at as usize]);
             }
         }
@@ -160,6 +176,14 @@ impl<'a> Replay<'a> {
         let rec = self.tape.calls[call as usize];
         let place = Place { rank: rec.ret, call: Some(rec.id) };
         self.court.count(Property::Linearizability);
+        if let Some(logged) = self.logged.get(key as usize)
+            && rec.part.code != LOST
+        {
+            let logged = self.tape.log.get(*logged as usize);
+            if logged.is_none_or(|log| (log.session, log.xid) != (rec.session, rec.xid)) {
+                self.not_logged(key, &rec);
+            }
+        }
         if rec.ret < self.latest_call {
             let zxid = self.axis.zxid(key);
             let detail = format!(
@@ -169,7 +193,9 @@ impl<'a> Replay<'a> {
             self.court.broken(Property::Linearizability, "into_the_past", place, detail);
         }
         self.latest_call = self.latest_call.max(rec.call + 1);
-        let who = Who { session: rec.session, zxid: self.axis.zxid(key).0 };
+        // One that is in the log only has no zxid of its own.
+        let zxid = if rec.ret == NONE { self.axis.zxid(key).0 } else { rec.zxid };
+        let who = Who { session: rec.session, zxid };
         if rec.part.kind == Kind::Close {
             return self.close(key, rec.session);
         }
@@ -212,7 +238,16 @@ impl<'a> Replay<'a> {
         if rec.part.kind == Kind::Create && rec.part.has(flag::SEQUENTIAL) {
             self.court.count(Property::SequentialNames);
         }
-        self.fire(key);
+        self.fire(zxid);
+    }
+
+    #[cold]
+    fn not_logged(&mut self, key: u32, rec: &Rec) {
+        let place = Place { rank: rec.ret, call: Some(rec.id) };
+        let (id, zxid) = (rec.id.0, self.axis.zxid(key));
+        let detail =
+            format!("call {id} was answered as {zxid}, but the log has another there or none");
+        self.court.broken(Property::WriteOutcome, "answer_zxid", place, detail);
     }
 
     /// The end of a session, and of what it owns (P7).
@@ -223,11 +258,10 @@ impl<'a> Replay<'a> {
         self.tree.act(&self.tape.paths, &CLOSE, who, 0);
         let life = &mut self.lives[session as usize];
         life.closed = life.closed.min(key);
-        self.fire(key);
+        self.fire(who.zxid);
     }
 
-    pub(super) fn fire(&mut self, key: u32) {
-        let zxid = self.axis.zxid(key).0;
+    fn fire(&mut self, zxid: u64) {
         for trigger in &self.tree.fired {
             self.watches.fire(zxid, *trigger);
         }
@@ -300,7 +334,7 @@ impl<'a> Replay<'a> {
     }
 
     fn length(&self, data: u32) -> i32 {
-        if data == NONE { 0 } else { self.tape.blobs.get(data).len() as i32 }
+        if data == NONE { 0 } else { self.tape.blobs.length(data) as i32 }
     }
 
     /// Carries a write out as far as the state allows, whatever was answered.
@@ -430,10 +464,15 @@ impl<'a> Replay<'a> {
         if part.stat == NONE {
             return None;
         }
-        let owner = self.tree.node(part.path).owner;
-        let owner = if owner == NONE { SessionId(0) } else { self.tape.sessions[owner as usize] };
-        let stat: &Stat = &self.tape.stats[part.stat as usize];
-        self.tree.differs(part.path, stat, owner.0)
+        let node = &mut self.tree.nodes[part.path as usize];
+        if node.shown == part.stat {
+            return None;
+        }
+        let wrong = node.differs(&self.tape.stats[part.stat as usize]);
+        if wrong.is_none() {
+            node.shown = part.stat;
+        }
+        wrong
     }
 }
 

@@ -11,8 +11,8 @@ use super::tape::{Kind, OK, Part, flag};
 /// Something that happened at a zxid that no answer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// A node was created, owned by this session id.
-    Created(u32, i64),
+    /// A node was created, owned by this session.
+    Created(u32, u32),
     /// A node was created or its data set: its version, its length, and what, if that was read.
     Data(u32, i32, i32, Option<u32>),
     /// A child was created or deleted: cversion and number of children since.
@@ -46,7 +46,7 @@ impl Unknowns {
         let gap = |zxid: u64| {
             axis.key(zxid).filter(|key| replay.writer[*key as usize] == GAP && zxid as u32 != 0)
         };
-        let mut last = vec![(0i64, 0i64); tape.paths.len()];
+        let mut last = vec![(0u64, 0u64); tape.paths.len()];
         let mut look = |part: &Part| {
             if part.stat == NONE || part.code != OK {
                 return;
@@ -59,22 +59,22 @@ impl Unknowns {
             }
             let changed = *before != (stat.mzxid, stat.pzxid);
             *before = (stat.mzxid, stat.pzxid);
-            if let Some(key) = gap(stat.mzxid as u64) {
+            if let Some(key) = gap(stat.mzxid) {
                 let data = (part.kind == Kind::GetData).then_some(part.data);
-                let (version, length) = (stat.version, stat.data_length);
+                let (version, length) = (stat.version, stat.length);
                 self.show(key, Shown::Data(part.path, version, length, data));
                 if stat.czxid == stat.mzxid {
-                    self.show(key, Shown::Created(part.path, stat.ephemeral_owner));
+                    self.show(key, Shown::Created(part.path, stat.owner));
                 }
             }
             if changed && stat.pzxid != stat.czxid {
-                gap(stat.pzxid as u64).into_iter().for_each(|key| {
-                    self.show(key, Shown::Kids(part.path, stat.cversion, stat.num_children));
+                gap(stat.pzxid).into_iter().for_each(|key| {
+                    self.show(key, Shown::Kids(part.path, stat.cversion, stat.children));
                 });
             }
             if changed && stat.czxid != stat.mzxid {
-                gap(stat.czxid as u64).into_iter().for_each(|key| {
-                    self.show(key, Shown::Created(part.path, stat.ephemeral_owner));
+                gap(stat.czxid).into_iter().for_each(|key| {
+                    self.show(key, Shown::Created(part.path, stat.owner));
                 });
             }
         };

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::base::{ConnId, SessionId, Zxid};
 use crate::history::{At, CallId, Happening, History, Outcome, Seen};
-use crate::jute::proto::Stat;
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::names::{NONE, Names};
 use super::paths::Paths;
+use super::translate::{is_own, is_placed};
 
 /// What a call or one part of a multi asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,10 @@ pub(super) mod flag {
     pub(in super::super) const ODD: u8 = 8;
     /// The reply names children.
     pub(in super::super) const NAMED: u8 = 16;
+    /// The answer has a place in the order.
+    pub(in super::super) const PLACED: u8 = 32;
+    /// The answer's zxid is that of a transaction of its own.
+    pub(in super::super) const OWN: u8 = 64;
 }
 
 /// [`Part::code`] of a success.
@@ -95,8 +99,9 @@ impl Part {
     }
 }
 
-/// One call. 56 bytes.
+/// One call. One line of a cache, as calls are looked up in other orders than their own.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Rec {
     /// The answer's zxid; 0 without one.
     pub(super) zxid: u64,
@@ -106,24 +111,47 @@ pub(super) struct Rec {
     pub(super) ret: u32,
     pub(super) session: u32,
     pub(super) conn: u32,
+    /// How the log names it.
+    pub(super) xid: i32,
     pub(super) id: CallId,
 }
 
-/// One thing at one rank.
+/// The figures of a Stat, with a session's number for its owner. One line of a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(64))]
+pub(super) struct Figures {
+    pub(super) czxid: u64,
+    pub(super) mzxid: u64,
+    pub(super) pzxid: u64,
+    pub(super) ctime: i64,
+    pub(super) mtime: i64,
+    pub(super) version: i32,
+    pub(super) cversion: i32,
+    pub(super) aversion: i32,
+    pub(super) length: i32,
+    pub(super) children: i32,
+    pub(super) owner: u32,
+}
+
+/// One thing at one rank. 8 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tick {
     Called(u32),
     Returned(u32),
     Lost(u32),
     Event(u32),
-    /// A connection carries a session, new or again.
-    Connected {
-        conn: u32,
-        session: u32,
-        fresh: bool,
-    },
+    /// One of [`Tape::connects`].
+    Connected(u32),
     Gone(u32),
     Expired(u32),
+}
+
+/// A connection carries a session, new or again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Connect {
+    pub(super) conn: u32,
+    pub(super) session: u32,
+    pub(super) fresh: bool,
 }
 
 /// A watch notification.
@@ -140,6 +168,9 @@ pub(super) struct Event {
 pub(super) struct Rewatch {
     pub(super) since: i64,
     pub(super) lists: [Vec<u32>; 3],
+    /// What it was told at once, by kind and path, sorted: events without a zxid come from
+    /// setWatches, before its answer.
+    pub(super) told: Vec<(i32, u32)>,
 }
 
 /// A transaction that somebody who can see the log has told of.
@@ -156,10 +187,13 @@ pub(super) struct Logged {
 pub struct Tape {
     pub(super) calls: Vec<Rec>,
     pub(super) parts: Vec<Part>,
-    pub(super) stats: Vec<Stat>,
+    pub(super) stats: Vec<Figures>,
+    /// By path: the Stat that was shown last. Most answers show one again.
+    pub(super) latest: Vec<u32>,
     pub(super) kids: Vec<u128>,
     pub(super) rewatches: Vec<Rewatch>,
     pub(super) events: Vec<Event>,
+    pub(super) connects: Vec<Connect>,
     pub(super) ticks: Vec<Tick>,
     /// True time of each tick.
     pub(super) times: Vec<u64>,
@@ -171,11 +205,19 @@ pub struct Tape {
     pub(super) carries: Vec<u32>,
     /// The committed log, if it was shown.
     pub(super) log: Vec<Logged>,
-    /// Xids of calls without an answer: how the log names them.
-    pub(super) xids: Vec<(u32, i32)>,
+    /// The largest zxid that each connection was shown.
+    pub(super) until: Vec<u64>,
+    /// The largest counter of each epoch that an answer, an event or the log has shown.
+    pub(super) epochs: Vec<(u32, u32)>,
+    /// Calls that leave watches.
+    pub(super) watching: u64,
+    /// Calls for transactions that have no answer yet.
+    pub(super) unanswered: u64,
+    /// Events without a zxid since the last answer, by connection.
+    caught: BTreeMap<u32, Vec<(i32, u32)>>,
     by_session: BTreeMap<SessionId, u32>,
     by_conn: BTreeMap<ConnId, u32>,
-    open: BTreeMap<CallId, (u32, i32, bool)>,
+    open: BTreeMap<CallId, u32>,
 }
 
 impl Default for Tape {
@@ -191,9 +233,11 @@ impl Tape {
             calls: Vec::new(),
             parts: Vec::new(),
             stats: Vec::new(),
+            latest: Vec::new(),
             kids: Vec::new(),
             rewatches: Vec::new(),
             events: Vec::new(),
+            connects: Vec::new(),
             ticks: Vec::new(),
             times: Vec::new(),
             paths: Paths::new(),
@@ -202,7 +246,11 @@ impl Tape {
             conns: Vec::new(),
             carries: Vec::new(),
             log: Vec::new(),
-            xids: Vec::new(),
+            until: Vec::new(),
+            epochs: vec![(0, 0)],
+            watching: 0,
+            unanswered: 0,
+            caught: BTreeMap::new(),
             by_session: BTreeMap::new(),
             by_conn: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -316,6 +364,7 @@ impl Tape {
     /// need not be found out.
     pub fn logged(&mut self, zxid: Zxid, session: SessionId, xid: i32, closes: bool) {
         let session = self.session(session);
+        reach(&mut self.epochs, zxid.0);
         self.log.push(Logged { zxid: zxid.0, session, xid, closes });
     }
 
@@ -324,6 +373,13 @@ impl Tape {
         self.ticks.push(tick);
         self.times.push(at.time.0);
         self.ticks.len() as u32 - 1
+    }
+
+    /// A connection is shown a zxid.
+    fn show(&mut self, conn: u32, zxid: u64) {
+        let until = &mut self.until[conn as usize];
+        *until = zxid.max(*until);
+        reach(&mut self.epochs, zxid);
     }
 
     pub(super) fn session(&mut self, session: SessionId) -> u32 {
@@ -341,6 +397,7 @@ impl Tape {
         if index == next {
             self.conns.push(conn);
             self.carries.push(NONE);
+            self.until.push(0);
         }
         index
     }
@@ -360,11 +417,9 @@ impl Tape {
         let part = self.request(op);
         let index = self.calls.len() as u32;
         let call = self.tick(at, Tick::Called(index));
-        self.calls.push(Rec { zxid: 0, part, call, ret: NONE, session, conn, id });
-        self.open.insert(id, (index, xid, false));
-        if part.kind.is_txn() {
-            self.xids.push((index, xid));
-        }
+        self.calls.push(Rec { zxid: 0, part, call, ret: NONE, session, conn, xid, id });
+        self.open.insert(id, index);
+        self.unanswered += u64::from(part.kind.is_txn());
     }
 
     /// A call is answered: `op` is what it asked.
@@ -376,23 +431,31 @@ impl Tape {
         op: &Op,
         result: Result<&Reply, ErrorCode>,
     ) {
-        let Some((index, _, lost)) = self.open.remove(&id) else { return };
-        if lost {
-            return;
-        }
+        let Some(index) = self.open.remove(&id) else { return };
         let ret = self.tick(at, Tick::Returned(index));
-        let mut part = self.calls[index as usize].part;
+        let Rec { mut part, conn, .. } = self.calls[index as usize];
         match result {
             Ok(reply) => self.answer(&mut part, op, reply),
             Err(code) => part.code = code.wire() as i16,
         }
+        part.flags |= if is_placed(&self.parts, &part) { flag::PLACED } else { 0 };
+        part.flags |= if is_own(&part) { flag::OWN } else { 0 };
         let rec = &mut self.calls[index as usize];
         (rec.ret, rec.zxid, rec.part) = (ret, zxid.0, part);
+        self.show(conn, zxid.0);
+        self.watching += u64::from(part.has(flag::WATCH));
+        self.unanswered -= u64::from(part.kind.is_txn());
+        if let Some(mut caught) = self.caught.remove(&conn)
+            && part.kind == Kind::SetWatches
+        {
+            caught.sort_unstable();
+            self.rewatches[part.extra as usize].told = caught;
+        }
     }
 
     /// A call will not be answered.
     pub fn lost(&mut self, at: At, id: CallId) {
-        if let Some((index, _, _)) = self.open.remove(&id) {
+        if let Some(index) = self.open.remove(&id) {
             self.tick(at, Tick::Lost(index));
         }
     }
@@ -401,7 +464,8 @@ impl Tape {
     pub fn connected(&mut self, at: At, conn: ConnId, session: SessionId, fresh: bool) {
         let (conn, session) = (self.conn(conn), self.session(session));
         self.carries[conn as usize] = session;
-        self.tick(at, Tick::Connected { conn, session, fresh });
+        self.connects.push(Connect { conn, session, fresh });
+        self.tick(at, Tick::Connected(self.connects.len() as u32 - 1));
     }
 
     /// A connection is gone.
@@ -420,6 +484,10 @@ impl Tape {
     pub fn event(&mut self, at: At, conn: ConnId, kind: i32, path: &str, zxid: Option<Zxid>) {
         let (conn, path) = (self.conn(conn), self.paths.intern(path));
         let zxid = zxid.map_or(0, |zxid| zxid.0);
+        self.show(conn, zxid);
+        if zxid == 0 {
+            self.caught.entry(conn).or_default().push((kind, path));
+        }
         self.events.push(Event { zxid, conn, path, kind });
         self.tick(at, Tick::Event(self.events.len() as u32 - 1));
     }
@@ -428,4 +496,20 @@ impl Tape {
     pub(super) fn time(&self, rank: u32) -> u64 {
         self.times.get(rank as usize).copied().unwrap_or_default()
     }
+}
+
+/// A zxid is shown: its epoch reaches as far.
+pub(super) fn reach(epochs: &mut Vec<(u32, u32)>, zxid: u64) {
+    let (epoch, counter) = ((zxid >> 32) as u32, zxid as u32);
+    let at = match epochs.last() {
+        Some(last) if last.0 == epoch => epochs.len() - 1,
+        _ => match epochs.binary_search_by_key(&epoch, |known| known.0) {
+            Ok(at) => at,
+            Err(at) => {
+                epochs.insert(at, (epoch, 0));
+                at
+            }
+        },
+    };
+    epochs[at].1 = epochs[at].1.max(counter);
 }

@@ -193,9 +193,9 @@ fn corrupt(tape: &mut Tape, field: &str, dice: &mut Dice) -> bool {
         let at = nth(dice, tape.events.len());
         let event = &mut tape.events[at];
         match what {
-            "kind" => event.kind = event.kind % 4 + 1,
+            "kind" if event.zxid > 0 => event.kind = event.kind % 4 + 1,
             "zxid" if event.zxid > 0 => event.zxid = event.zxid.wrapping_add_signed(by),
-            "path" => event.path = (event.path + 1) % tape.paths.len() as u32,
+            "path" if event.zxid > 0 => event.path = (event.path + 1) % tape.paths.len() as u32,
             _ => return false,
         }
         return true;
@@ -205,17 +205,22 @@ fn corrupt(tape: &mut Tape, field: &str, dice: &mut Dice) -> bool {
     if rec.part.code == LOST || rec.part.stat == NONE && FIELDS[..11].contains(&field) {
         return false;
     }
+    // Stats are kept once for many answers: this one gets its own.
+    if let Some(stat) = tape.stats.get(rec.part.stat as usize).copied() {
+        rec.part.stat = tape.stats.len() as u32;
+        tape.stats.push(stat);
+    }
     let stat = tape.stats.get_mut(rec.part.stat as usize);
     match (field, stat) {
-        ("czxid", Some(stat)) => stat.czxid += by,
-        ("mzxid", Some(stat)) => stat.mzxid += by,
-        ("pzxid", Some(stat)) => stat.pzxid += by,
+        ("czxid", Some(stat)) => stat.czxid = stat.czxid.wrapping_add_signed(by),
+        ("mzxid", Some(stat)) => stat.mzxid = stat.mzxid.wrapping_add_signed(by),
+        ("pzxid", Some(stat)) => stat.pzxid = stat.pzxid.wrapping_add_signed(by),
         ("version", Some(stat)) => stat.version += by as i32,
         ("cversion", Some(stat)) => stat.cversion += by as i32,
         ("aversion", Some(stat)) => stat.aversion += by as i32,
-        ("ephemeralOwner", Some(stat)) => stat.ephemeral_owner += by,
-        ("dataLength", Some(stat)) => stat.data_length += by as i32,
-        ("numChildren", Some(stat)) => stat.num_children += by as i32,
+        ("ephemeralOwner", Some(stat)) => stat.owner = if stat.owner == 0 { 1 } else { 0 },
+        ("dataLength", Some(stat)) => stat.length += by as i32,
+        ("numChildren", Some(stat)) => stat.children += by as i32,
         ("ctime", Some(stat)) => stat.ctime += by,
         ("mtime", Some(stat)) => stat.mtime += by,
         ("data", _) if rec.part.kind == Kind::GetData && rec.part.code == OK => {

@@ -1,11 +1,38 @@
 //! Requests and answers, as they are written down in columns.
 
+use crate::base::SessionId;
 use crate::jute::proto::Stat;
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::names::{NONE, mark};
 use super::paths;
-use super::tape::{EARLY, Kind, LOST, OK, Part, Rewatch, Tape, flag};
+use super::tape::{EARLY, Figures, Kind, LOST, OK, Part, Rewatch, Tape, flag};
+
+/// Whether the answer's zxid is that of a transaction of its own. A leader may refuse for the
+/// session's sake without one (spec 3.3).
+pub(super) fn is_own(part: &Part) -> bool {
+    part.kind.is_txn() && part.code != LOST && !is_refused(part.code)
+}
+
+fn is_refused(code: i16) -> bool {
+    code == ErrorCode::SessionExpired.wire() as i16 || code == ErrorCode::SessionMoved.wire() as i16
+}
+
+/// Some refusals happen at the door, without a place in the order (spec 1.4, 1.10, 2.5).
+pub(super) fn is_placed(parts: &[Part], part: &Part) -> bool {
+    let writes = |part: &Part| {
+        matches!(part.kind, Kind::Create | Kind::Delete | Kind::SetData | Kind::Check)
+    };
+    match part.kind {
+        _ if part.code == LOST => false,
+        Kind::Check | Kind::CreateSession => part.code != ErrorCode::Unimplemented.wire() as i16,
+        Kind::Multi if part.code == ErrorCode::MarshallingError.wire() as i16 => {
+            let start = part.extra as usize;
+            parts[start..start + part.version as usize].iter().all(writes)
+        }
+        _ => true,
+    }
+}
 
 impl Tape {
     fn blob(&mut self, data: Option<&[u8]>) -> u32 {
@@ -68,7 +95,7 @@ impl Tape {
                 let lists = [data, exist, child]
                     .map(|list| list.iter().map(|path| self.paths.intern(path)).collect());
                 part.extra = self.rewatches.len() as u32;
-                self.rewatches.push(Rewatch { since: *relative, lists });
+                self.rewatches.push(Rewatch { since: *relative, lists, told: Vec::new() });
             }
             Op::Ping => {}
             Op::CreateSession { .. } => part.kind = Kind::CreateSession,
@@ -77,8 +104,33 @@ impl Tape {
         part
     }
 
-    fn stat(&mut self, stat: &Stat) -> u32 {
-        self.stats.push(stat.clone());
+    /// A Stat of a path, and where it stands: once, if the path's last one was the same.
+    fn stat(&mut self, path: u32, stat: &Stat) -> u32 {
+        let figures = Figures {
+            czxid: stat.czxid as u64,
+            mzxid: stat.mzxid as u64,
+            pzxid: stat.pzxid as u64,
+            ctime: stat.ctime,
+            mtime: stat.mtime,
+            version: stat.version,
+            cversion: stat.cversion,
+            aversion: stat.aversion,
+            length: stat.data_length,
+            children: stat.num_children,
+            owner: match stat.ephemeral_owner {
+                0 => NONE,
+                owner => self.session(SessionId(owner)),
+            },
+        };
+        if self.latest.len() <= path as usize {
+            self.latest.resize(self.paths.len(), NONE);
+        }
+        let latest = self.latest[path as usize];
+        if self.stats.get(latest as usize) == Some(&figures) {
+            return latest;
+        }
+        self.stats.push(figures);
+        self.latest[path as usize] = self.stats.len() as u32 - 1;
         self.stats.len() as u32 - 1
     }
 
@@ -96,16 +148,16 @@ impl Tape {
                     got == path
                 };
                 part.path = self.paths.intern(got);
-                part.stat = seen.as_ref().map_or(NONE, |seen| self.stat(seen));
+                part.stat = seen.as_ref().map_or(NONE, |seen| self.stat(part.path, seen));
                 shaped && *stat == seen.is_some()
             }
             (Op::Exists { .. } | Op::SetData { .. }, Reply::Stat(seen)) => {
-                part.stat = self.stat(seen);
+                part.stat = self.stat(part.path, seen);
                 true
             }
             (Op::GetData { .. }, Reply::Data { data, stat }) => {
                 part.data = self.blob(data.as_deref());
-                part.stat = self.stat(stat);
+                part.stat = self.stat(part.path, stat);
                 true
             }
             (Op::GetChildren { stat, .. }, Reply::Children { names, stat: seen }) => {
@@ -114,7 +166,7 @@ impl Tape {
                 (part.extra, part.version) = (self.kids.len() as u32, names.len() as i32);
                 self.kids.push(sum);
                 part.flags |= flag::NAMED;
-                part.stat = seen.as_ref().map_or(NONE, |seen| self.stat(seen));
+                part.stat = seen.as_ref().map_or(NONE, |seen| self.stat(part.path, seen));
                 *stat == seen.is_some() && names.is_sorted()
             }
             (Op::Multi(ops) | Op::MultiRead(ops), Reply::Multi(results)) => {

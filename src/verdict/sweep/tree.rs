@@ -2,12 +2,11 @@
 //! sections 2.2 to 2.5 of the specification, made for speed; tests hold it against the judge's
 //! naive model and against the copying reference of the witness's tests.
 
-use crate::jute::proto::Stat;
 use crate::znode::op::ErrorCode;
 
 use super::names::NONE;
 use super::paths::{BUILT_IN, CONFIG, Paths, ROOT, is};
-use super::tape::{BAD_ACL, Kind, OK, Part, flag};
+use super::tape::{BAD_ACL, Figures, Kind, OK, Part, flag};
 
 /// A time that no answer has shown yet.
 pub(super) const UNKNOWN: i64 = i64::MIN;
@@ -42,15 +41,15 @@ pub(super) struct Node {
     pub(super) aversion: i32,
     pub(super) creates: i32,
     pub(super) children: i32,
-    /// The last keys at which somebody depended on what it is.
-    pub(super) seen: Stamps,
+    /// A Stat that was found to be this node's, as it is now; [`NONE`] if there is none yet.
+    pub(super) shown: u32,
     pub(super) perms: u8,
     pub(super) alive: bool,
 }
 
 /// When the facets of a node were last looked at, by key: what a lost call could have done to them
 /// before that would have been seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stamps {
     /// Whether it is there.
     pub(super) alive: u32,
@@ -64,7 +63,7 @@ pub(super) struct Stamps {
     pub(super) names: u32,
 }
 
-const ABSENT: Node = Node {
+pub(super) const ABSENT: Node = Node {
     kids: 0,
     czxid: 0,
     mzxid: 0,
@@ -78,7 +77,7 @@ const ABSENT: Node = Node {
     aversion: 0,
     creates: 0,
     children: 0,
-    seen: Stamps { alive: 0, data: 0, kids: 0, births: 0, names: 0 },
+    shown: NONE,
     perms: 31,
     alive: false,
 };
@@ -97,6 +96,8 @@ pub(super) type Trigger = (u8, u32, i32);
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
+    /// By path: the last keys at which somebody depended on what it is. Empty if nobody asks.
+    pub(super) seen: Vec<Stamps>,
     /// Paths that each session created as its own; some may be gone or another's by now.
     pub(super) owned: Vec<Vec<u32>>,
     pub(super) fired: Vec<Trigger>,
@@ -110,6 +111,7 @@ impl Tree {
     pub(super) fn new(paths: &Paths, sessions: usize, empty: u32) -> Tree {
         let mut tree = Tree {
             nodes: vec![ABSENT; paths.len()],
+            seen: Vec::new(),
             owned: vec![Vec::new(); sessions],
             fired: Vec::new(),
             undo: Vec::new(),
@@ -136,6 +138,14 @@ impl Tree {
     /// Makes room for a path that was unknown when the tape was made.
     pub(super) fn fit(&mut self, paths: &Paths) {
         self.nodes.resize(paths.len(), ABSENT);
+        if !self.seen.is_empty() {
+            self.seen.resize(paths.len(), Stamps::default());
+        }
+    }
+
+    /// From now on it is remembered when somebody depended on what.
+    pub(super) fn watch_over(&mut self) {
+        self.seen = vec![Stamps::default(); self.nodes.len()];
     }
 
     pub(super) fn mark(&self) -> usize {
@@ -161,6 +171,7 @@ impl Tree {
         if self.keeping {
             self.undo.push((path, node.clone()));
         }
+        node.shown = NONE;
         node
     }
 
@@ -263,9 +274,7 @@ impl Tree {
             Kind::Create => {
                 let (path, parent) = (part.path, paths.parent[part.path as usize]);
                 let ephemeral = part.has(flag::EPHEMERAL);
-                let node = self.change(path);
-                let seen = node.seen;
-                *node = Node {
+                *self.change(path) = Node {
                     czxid: who.zxid,
                     mzxid: who.zxid,
                     pzxid: who.zxid,
@@ -276,7 +285,6 @@ impl Tree {
                     owner: if ephemeral { who.session } else { NONE },
                     perms: part.version as u8,
                     alive: true,
-                    seen,
                     ..ABSENT
                 };
                 let above = self.change(parent);
@@ -345,62 +353,72 @@ impl Tree {
         self.fired.push((1, parent, CHILDREN));
     }
 
-    /// What a read of a node is told first (spec 2.5); `OK` if it is answered.
+    /// What a read of a node is told first; `OK` if it is answered.
     #[inline]
     pub(super) fn readable(&self, paths: &Paths, part: &Part) -> i16 {
-        let node = self.node(part.path);
+        self.node(part.path).answers(paths, part)
+    }
+}
+
+impl Node {
+    /// What a read of this node is told first (spec 2.5); `OK` if it is answered.
+    #[inline]
+    pub(super) fn answers(&self, paths: &Paths, part: &Part) -> i16 {
         if part.kind == Kind::Exists && paths.is(part.path, is::NUL) {
             ErrorCode::BadArguments.wire() as i16
-        } else if !node.alive {
+        } else if !self.alive {
             ErrorCode::NoNode.wire() as i16
-        } else if i32::from(node.perms) & READ == 0 {
+        } else if i32::from(self.perms) & READ == 0 {
             ErrorCode::NoAuth.wire() as i16
         } else {
             OK
         }
     }
 
+    /// Creates and deletes of children, as clients see them (spec 2.3).
+    pub(super) fn cversion(&self) -> i32 {
+        self.creates.wrapping_mul(2).wrapping_sub(self.children)
+    }
+
     /// The first field in which a Stat differs from the node (P13). Times that nobody has shown
-    /// yet are believed, once. `owner` is the session id of the owner.
+    /// yet are believed, once.
     #[inline]
-    pub(super) fn differs(&mut self, path: u32, stat: &Stat, owner: i64) -> Option<&'static str> {
-        let node = &mut self.nodes[path as usize];
+    pub(super) fn differs(&mut self, stat: &Figures) -> Option<&'static str> {
         // Creation is the first modification: one transaction has one time.
-        let fresh = node.mzxid == node.czxid;
-        let same = stat.czxid == node.czxid as i64
-            && stat.mzxid == node.mzxid as i64
-            && stat.pzxid == node.pzxid as i64
-            && (stat.ctime == node.ctime || node.ctime == UNKNOWN)
-            && (stat.mtime == node.mtime || node.mtime == UNKNOWN)
-            && (!fresh || stat.ctime == stat.mtime)
-            && stat.version == node.version
-            && stat.cversion == node.creates.wrapping_mul(2).wrapping_sub(node.children)
-            && stat.aversion == node.aversion
-            && stat.data_length == node.length
-            && stat.num_children == node.children
-            && stat.ephemeral_owner == owner;
+        let fresh = self.mzxid == self.czxid;
+        let same = (stat.czxid == self.czxid)
+            & (stat.mzxid == self.mzxid)
+            & (stat.pzxid == self.pzxid)
+            & (stat.ctime == self.ctime || self.ctime == UNKNOWN)
+            & (stat.mtime == self.mtime || self.mtime == UNKNOWN)
+            & (!fresh || stat.ctime == stat.mtime)
+            & (stat.version == self.version)
+            & (stat.cversion == self.cversion())
+            & (stat.aversion == self.aversion)
+            & (stat.length == self.length)
+            & (stat.children == self.children)
+            & (stat.owner == self.owner);
         if same {
-            (node.ctime, node.mtime) = (stat.ctime, stat.mtime);
+            (self.ctime, self.mtime) = (stat.ctime, stat.mtime);
             return None;
         }
-        Some(field(node, stat))
+        Some(self.field(stat))
     }
-}
 
-#[cold]
-fn field(node: &Node, stat: &Stat) -> &'static str {
-    let cversion = node.creates.wrapping_mul(2).wrapping_sub(node.children);
-    let fields = [
-        ("czxid", stat.czxid == node.czxid as i64),
-        ("mzxid", stat.mzxid == node.mzxid as i64),
-        ("pzxid", stat.pzxid == node.pzxid as i64),
-        ("version", stat.version == node.version),
-        ("cversion", stat.cversion == cversion),
-        ("aversion", stat.aversion == node.aversion),
-        ("dataLength", stat.data_length == node.length),
-        ("numChildren", stat.num_children == node.children),
-        ("ctime", stat.ctime == node.ctime || node.ctime == UNKNOWN),
-        ("mtime", stat.mtime == node.mtime),
-    ];
-    fields.iter().find(|(_, same)| !same).map_or("ephemeralOwner", |(name, _)| name)
+    #[cold]
+    fn field(&self, stat: &Figures) -> &'static str {
+        let fields = [
+            ("czxid", stat.czxid == self.czxid),
+            ("mzxid", stat.mzxid == self.mzxid),
+            ("pzxid", stat.pzxid == self.pzxid),
+            ("version", stat.version == self.version),
+            ("cversion", stat.cversion == self.cversion()),
+            ("aversion", stat.aversion == self.aversion),
+            ("dataLength", stat.length == self.length),
+            ("numChildren", stat.children == self.children),
+            ("ephemeralOwner", stat.owner == self.owner),
+            ("ctime", stat.ctime == self.ctime || self.ctime == UNKNOWN),
+        ];
+        fields.iter().find(|(_, same)| !same).map_or("mtime", |(name, _)| name)
+    }
 }

@@ -2,40 +2,38 @@
 //! seen all that had returned (P4), the dead stay dead (P7), and watches fire before the data that
 //! they announce, once (P6).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::base::Zxid;
 use crate::verdict::witness::tally::Property;
 
 use super::court::Place;
 use super::names::NONE;
-use super::replay::{GAP, Replay, is_placed};
-use super::tape::{Event, Kind, OK, Rec, Tick, flag};
+use super::replay::{GAP, Replay};
+use super::tape::{Connect, Event, Kind, OK, Rec, Tape, Tick, flag};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Session {
     view: u64,
     told: bool,
-    connections: u32,
     /// It has left watches on some connection.
     watched: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+/// A connection.
+#[derive(Clone, Copy, Debug)]
 struct Line {
     floor: u64,
-    /// Calls without an answer, and what had been answered to anybody when each was made.
-    waiting: VecDeque<(u32, u64)>,
-    /// Events without a zxid since the last answer.
-    caught: Vec<(i32, u32)>,
+    /// Calls without an answer: the first, from which [`Walk::behind`] leads on, and the last.
+    first: u32,
+    last: u32,
     /// Its dues: where the next ones stand, and where they end.
     next: u32,
     end: u32,
     /// The session left watches on an earlier connection, which its library may have registered
     /// here again without our seeing it.
     inherits: bool,
-    /// What was heard of those: each at most once.
-    inherited: BTreeSet<(u64, i32, u32)>,
     gone: bool,
 }
 
@@ -43,7 +41,17 @@ struct Walk<'r, 'a> {
     replay: &'r mut Replay<'a>,
     sessions: Vec<Session>,
     lines: Vec<Line>,
-    answered: u64,
+    /// By call: the next one of its connection, while both wait.
+    behind: Vec<u32>,
+    /// By call: what had been answered to anybody when it was made, as a zxid's place in
+    /// `answers`.
+    floors: Vec<u32>,
+    /// The zxids of answers that no earlier answer had reached.
+    answers: Vec<u64>,
+    /// Events without a zxid since the last answer, by connection.
+    caught: BTreeMap<u32, Vec<(i32, u32)>>,
+    /// What connections heard of watches that they inherited: each at most once.
+    inherited: BTreeSet<(u32, u64, i32, u32)>,
     /// Dues by connection, in zxid order; those delivered have rank [`NONE`].
     dues: Vec<u32>,
     delivered: Vec<bool>,
@@ -51,9 +59,14 @@ struct Walk<'r, 'a> {
     shown: bool,
 }
 
+/// So many moments are looked ahead.
+const AHEAD: usize = 64;
+
 /// Walks over all that was seen, in order.
 pub(super) fn walk(replay: &mut Replay<'_>) {
-    let mut lines = vec![Line::default(); replay.tape.conns.len()];
+    let none =
+        Line { floor: 0, first: NONE, last: NONE, next: 0, end: 0, inherits: false, gone: false };
+    let mut lines = vec![none; replay.tape.conns.len()];
     let dues = &replay.watches.dues;
     for due in dues {
         lines[due.conn as usize].end += 1;
@@ -73,37 +86,51 @@ pub(super) fn walk(replay: &mut Replay<'_>) {
     let mut walk = Walk {
         sessions: vec![Session::default(); replay.tape.sessions.len()],
         lines,
-        answered: 0,
+        behind: vec![NONE; replay.tape.calls.len()],
+        floors: vec![0; replay.tape.calls.len()],
+        answers: vec![0],
+        caught: BTreeMap::new(),
+        inherited: BTreeSet::new(),
         delivered: vec![false; order.len()],
         dues: order,
         shown: !replay.tape.rewatches.is_empty(),
         replay,
     };
-    for rank in 0..walk.replay.tape.ticks.len() as u32 {
-        walk.tick(rank);
+    for rank in 0..walk.replay.tape.ticks.len() {
+        if rank.is_multiple_of(AHEAD) {
+            let to = walk.replay.tape.ticks.len().min(rank + AHEAD);
+            fetch(walk.replay.tape, rank..to);
+        }
+        walk.tick(rank as u32);
     }
+}
+
+/// Loads the calls that are answered next, all together (see the pass in zxid order).
+fn fetch(tape: &Tape, ranks: Range<usize>) {
+    let mut all = 0;
+    for tick in &tape.ticks[ranks] {
+        if let Tick::Returned(call) = tick {
+            all ^= tape.calls[*call as usize].zxid;
+        }
+    }
+    std::hint::black_box(all);
 }
 
 impl Walk<'_, '_> {
     fn tick(&mut self, rank: u32) {
         match self.replay.tape.ticks[rank as usize] {
-            Tick::Called(call) => {
-                let conn = self.replay.tape.calls[call as usize].conn;
-                self.lines[conn as usize].waiting.push_back((call, self.answered));
-            }
+            Tick::Called(call) => self.called(call),
             Tick::Returned(call) => self.returned(rank, call),
             Tick::Lost(call) => {
-                let conn = self.replay.tape.calls[call as usize].conn;
-                self.lines[conn as usize].waiting.retain(|(waiting, _)| *waiting != call);
+                self.take(call);
             }
             Tick::Event(event) => self.heard(rank, event),
-            Tick::Connected { conn, session, fresh } => {
-                let dead = self.sessions[session as usize].told;
-                let life = &mut self.sessions[session as usize];
-                life.connections += 1;
+            Tick::Connected(connect) => {
+                let Connect { conn, session, fresh } = self.replay.tape.connects[connect as usize];
+                let life = self.sessions[session as usize];
                 self.lines[conn as usize].inherits = life.watched && !fresh;
                 self.replay.court.count(Property::SessionExpiry);
-                if dead {
+                if life.told {
                     let detail =
                         format!("session {} was renewed after its death", self.name(session));
                     self.broken(Property::SessionExpiry, "renewed_after_death", rank, detail);
@@ -112,6 +139,41 @@ impl Walk<'_, '_> {
             Tick::Gone(conn) => self.lines[conn as usize].gone = true,
             Tick::Expired(session) => self.sessions[session as usize].told = true,
         }
+    }
+
+    /// A call waits behind those of its connection.
+    fn called(&mut self, call: u32) {
+        self.floors[call as usize] = self.answers.len() as u32 - 1;
+        let line = &mut self.lines[self.replay.tape.calls[call as usize].conn as usize];
+        match line.last {
+            NONE => line.first = call,
+            last => self.behind[last as usize] = call,
+        }
+        line.last = call;
+    }
+
+    /// A call waits no more. Whether it was its turn.
+    fn take(&mut self, call: u32) -> bool {
+        let line = &mut self.lines[self.replay.tape.calls[call as usize].conn as usize];
+        let behind = self.behind[call as usize];
+        if line.first == call {
+            line.first = behind;
+            if behind == NONE {
+                line.last = NONE;
+            }
+            return true;
+        }
+        let mut before = line.first;
+        while before != NONE && self.behind[before as usize] != call {
+            before = self.behind[before as usize];
+        }
+        if before != NONE {
+            self.behind[before as usize] = behind;
+            if line.last == call {
+                line.last = before;
+            }
+        }
+        false
     }
 
     fn name(&self, session: u32) -> String {
@@ -124,26 +186,20 @@ impl Walk<'_, '_> {
 
     fn returned(&mut self, rank: u32, call: u32) {
         let rec = self.replay.tape.calls[call as usize];
-        let line = &mut self.lines[rec.conn as usize];
-        let next = line.waiting.front().copied();
-        let in_turn = next.is_some_and(|(waiting, _)| waiting == call);
-        let floor = if in_turn {
-            line.waiting.pop_front().map_or(0, |(_, floor)| floor)
-        } else {
-            let found = line.waiting.iter().position(|(waiting, _)| *waiting == call);
-            found.and_then(|at| line.waiting.remove(at)).map_or(0, |(_, floor)| floor)
-        };
-        if !is_placed(self.replay.tape, &rec) {
+        let in_turn = self.take(call);
+        if !rec.part.has(flag::PLACED) {
             return;
         }
         self.in_order(&rec, in_turn, rank);
         self.alive(&rec, rank);
-        self.fresh(&rec, floor);
-        self.answered = self.answered.max(rec.zxid);
+        self.fresh(&rec, call);
+        if self.answers.last().is_some_and(|answered| *answered < rec.zxid) {
+            self.answers.push(rec.zxid);
+        }
         self.sessions[rec.session as usize].watched |= rec.part.has(flag::WATCH);
         if rec.part.kind == Kind::SetWatches {
-            self.lines[rec.conn as usize].caught.clear();
-        } else {
+            self.caught.remove(&rec.conn);
+        } else if !self.caught.is_empty() {
             self.nothing_caught(&rec, rank);
         }
         // A closing session's own watches are nobody's business any more (spec 4.3).
@@ -201,7 +257,7 @@ impl Walk<'_, '_> {
 
     /// After sync nothing that had returned is missing (P4); of a linearizable service, no read
     /// lacks it.
-    fn fresh(&mut self, rec: &Rec, floor: u64) {
+    fn fresh(&mut self, rec: &Rec, call: u32) {
         let sync = rec.part.kind == Kind::Sync;
         let read = matches!(
             rec.part.kind,
@@ -215,6 +271,7 @@ impl Walk<'_, '_> {
         } else {
             self.replay.court.fresh += 1;
         }
+        let floor = self.answers[self.floors[call as usize] as usize];
         if rec.zxid >= floor || rec.zxid >= self.state_of(floor) {
             return;
         }
@@ -274,11 +331,10 @@ impl Walk<'_, '_> {
     /// A notification: for a watch that waits, once, in zxid order (P6a, P6c).
     fn heard(&mut self, rank: u32, event: u32) {
         let Event { zxid, conn, path, kind } = self.replay.tape.events[event as usize];
-        let line = &mut self.lines[conn as usize];
         if zxid == 0 {
-            line.caught.push((kind, path));
-            return;
+            return self.caught.entry(conn).or_default().push((kind, path));
         }
+        let line = &mut self.lines[conn as usize];
         line.floor = line.floor.max(zxid);
         self.skip_delivered(conn);
         let line = &self.lines[conn as usize];
@@ -295,9 +351,8 @@ impl Walk<'_, '_> {
         let found = found.filter(|at| dues[self.dues[*at as usize] as usize].zxid == zxid);
         let Some(found) = found.filter(|_| !line.gone) else {
             let real = self.replay.real[event as usize];
-            let line = &mut self.lines[conn as usize];
             let unseen = line.inherits && !self.shown && real;
-            if !unseen || !line.inherited.insert((zxid, kind, path)) {
+            if !unseen || !self.inherited.insert((conn, zxid, kind, path)) {
                 let text = self.replay.tape.paths.text(path);
                 let zxid = Zxid(zxid);
                 let detail =
@@ -318,12 +373,8 @@ impl Walk<'_, '_> {
 
     /// Events without a zxid come from setWatches only.
     fn nothing_caught(&mut self, rec: &Rec, rank: u32) {
-        let line = &mut self.lines[rec.conn as usize];
-        if line.caught.is_empty() {
-            return;
-        }
-        let caught = std::mem::take(&mut line.caught);
-        if line.inherits && !self.shown {
+        let Some(caught) = self.caught.remove(&rec.conn) else { return };
+        if self.lines[rec.conn as usize].inherits && !self.shown {
             return;
         }
         let (kind, path) = caught[0];

@@ -2,7 +2,7 @@
 //! change after it. What fired is matched with the notifications of each connection afterwards.
 
 use super::names::NONE;
-use super::tape::{Kind, Tape, Tick, flag};
+use super::tape::Tape;
 use super::tree::{DELETED, Trigger};
 
 /// A notification that a connection must get before any answer that shows `zxid`.
@@ -37,34 +37,21 @@ pub(super) struct Watches {
     last: Vec<(u32, u32)>,
     firing: u32,
     before: Option<(u64, u32, i32)>,
-    /// What each setWatches was told at once, by kind and path, sorted.
-    pub(super) told: Vec<Vec<(i32, u32)>>,
 }
 
 impl Watches {
     pub(super) fn new(tape: &Tape) -> Watches {
-        let mut until = vec![0; tape.conns.len()];
-        let mut any = !tape.rewatches.is_empty();
-        for rec in &tape.calls {
-            any |= rec.part.has(flag::WATCH);
-            let last = &mut until[rec.conn as usize];
-            *last = rec.zxid.max(*last);
-        }
-        for event in &tape.events {
-            let last = &mut until[event.conn as usize];
-            *last = event.zxid.max(*last);
-        }
+        let any = tape.watching > 0 || !tape.rewatches.is_empty();
         let paths = if any { tape.paths.len() } else { 0 };
         Watches {
             heads: [vec![NONE; paths], vec![NONE; paths]],
             pool: Vec::new(),
             free: NONE,
-            last: vec![(0, 0); until.len()],
-            until,
+            last: vec![(0, 0); tape.conns.len()],
+            until: tape.until.clone(),
             dues: Vec::new(),
             firing: 0,
             before: None,
-            told: told(tape),
         }
     }
 
@@ -111,39 +98,4 @@ impl Watches {
             }
         }
     }
-}
-
-/// Events without a zxid come from setWatches, before its answer.
-fn told(tape: &Tape) -> Vec<Vec<(i32, u32)>> {
-    let mut told = vec![Vec::new(); tape.rewatches.len()];
-    if told.is_empty() {
-        return told;
-    }
-    let mut heard: Vec<Vec<(i32, u32)>> = vec![Vec::new(); tape.conns.len()];
-    for tick in &tape.ticks {
-        match tick {
-            Tick::Event(event) => {
-                let event = &tape.events[*event as usize];
-                if event.zxid == 0 {
-                    heard[event.conn as usize].push((event.kind, event.path));
-                }
-            }
-            Tick::Returned(call) => {
-                let rec = &tape.calls[*call as usize];
-                let heard = &mut heard[rec.conn as usize];
-                if rec.part.kind == Kind::SetWatches {
-                    heard.sort_unstable();
-                    told[rec.part.extra as usize] = std::mem::take(heard);
-                } else if !heard.is_empty() {
-                    heard.clear();
-                }
-            }
-            Tick::Called(_)
-            | Tick::Lost(_)
-            | Tick::Connected { .. }
-            | Tick::Gone(_)
-            | Tick::Expired(_) => {}
-        }
-    }
-    told
 }
