@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::base::{Digest, Duration, PeerId, Time};
 use crate::history::{At, Seen};
 use crate::kit::{Kit, UnknownName};
-use crate::plan::Plan;
+use crate::plan::{Fork, Plan, Planned};
 use crate::verdict::{Outcome, Verdict};
 use crate::world::World;
 
@@ -107,6 +107,16 @@ impl Run {
             self.over = true;
         }
         !self.over
+    }
+
+    /// Goes another way from here on: with other dice, and with more faults. It is the run, from
+    /// here on, of its plan with that fork and these faults.
+    pub fn fork(&mut self, salt: u64, faults: &[Planned]) {
+        let step = self.world.now().step;
+        let plan = Arc::make_mut(&mut self.plan);
+        plan.forks.push(Fork { step, salt });
+        plan.faults.extend_from_slice(faults);
+        self.world.fork(salt, faults);
     }
 
     /// Runs to the end.

@@ -188,3 +188,27 @@ fn seeds_are_read_in_many_ways_and_printed_in_one() {
     hint: did you mean `epoch-race`?
     "#);
 }
+
+#[test]
+fn forks_that_no_run_can_take_are_refused() {
+    let plan = draw(&Scenario::embedded("default").expect("it is embedded"), 1);
+    let with = |forks: &[(u64, u64)]| {
+        let forks = forks.iter().map(|(step, salt)| Fork { step: *step, salt: *salt }).collect();
+        let plan = Plan { forks, ..plan.clone() };
+        let text = serde_json::to_string(&plan).expect("a plan is plain data");
+        Plan::parse("x.json", &text).map_err(|error| format!("{}; {}", error.what, error.hint))
+    };
+    assert!(with(&[(5, 1), (900, 1)]).is_ok());
+    let many: Vec<(u64, u64)> = (1..=65).map(|step| (step, 1)).collect();
+    let wrong: [(&[(u64, u64)], &str); 5] = [
+        (&[(0, 1)], "`forks[0].step` is 0; it may be 1 to 20000000"),
+        (&[(20_000_001, 1)], "`forks[0].step` is 20000001; it may be 1 to 20000000"),
+        (&[(9, 1), (9, 2)], "is 9, not behind step 9 of the fork before it"),
+        (&[(9, 1), (5, 2)], "is 5, not behind step 9 of the fork before it"),
+        (&many, "`forks` are 65; at most 64 make a plan"),
+    ];
+    for (forks, why) in wrong {
+        let refused = with(forks).expect_err(why);
+        assert!(refused.contains(why), "{refused}");
+    }
+}

@@ -15,12 +15,18 @@ use super::input::{Problem, suggest};
 use super::scenario::{FAMILIES, Families, Scenario, Voters};
 use super::seeds::parse_seeds;
 use super::{
-    Call, ClientPlan, ClockPlan, Delay, DiskNoise, Driver, Expect, NetNoise, Plan, WorkNoise,
+    Call, ClientPlan, ClockPlan, Delay, DiskNoise, Driver, Expect, Fork, NetNoise, Plan, WorkNoise,
 };
 use crate::base::{PeerId, Ratio};
 
 /// The latest time that may be named: an hour.
 pub const MS_MAX: u64 = 3_600_000;
+
+/// The last step that may be named: no run is longer.
+pub const STEP_MAX: u64 = 20_000_000;
+
+/// The most forks of one run.
+pub const FORKS_MAX: usize = 64;
 
 /// The most calls of one script.
 pub const STEPS_MAX: usize = 100_000;
@@ -52,7 +58,8 @@ impl Plan {
             frail: &self.frail,
             calm_at: self.calm_at,
         };
-        room.faults(&self.faults)
+        room.faults(&self.faults)?;
+        forks(&self.forks)
     }
 }
 
@@ -129,6 +136,25 @@ fn texts(title: &str, why: &str, expect: &Expect, protocol: &str) -> Checked {
         }
         Expect::Violation(_) | Expect::Pass => Ok(()),
     }
+}
+
+/// Forks are few, and each is behind the one before it.
+fn forks(forks: &[Fork]) -> Checked {
+    let mut before = 0;
+    for (nth, fork) in forks.iter().enumerate() {
+        let path = format!("forks[{nth}].step");
+        within(&path, fork.step, 1..=STEP_MAX)?;
+        if fork.step <= before {
+            let what = format!("is {}, not behind step {before} of the fork before it", fork.step);
+            return Err(Problem::new(&path, what, "forks stand in the order of their steps"));
+        }
+        before = fork.step;
+    }
+    if forks.len() > FORKS_MAX {
+        let what = format!("are {}", forks.len());
+        return Err(Problem::new("forks", what, format!("at most {FORKS_MAX} make a plan")));
+    }
+    Ok(())
 }
 
 fn voters(path: &str, count: u8) -> Checked {

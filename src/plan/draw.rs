@@ -126,6 +126,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         clocks: scenario.clocks.clone().unwrap_or_else(|| clocks(&setting)),
         clients,
         faults: planned,
+        forks: Vec::new(),
         frail,
         calm_at: setting.calm_at,
         settle: scenario.settle.unwrap_or(setting.tick * 4),

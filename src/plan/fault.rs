@@ -39,6 +39,9 @@ pub enum When {
     },
     /// `gap` ms after the previous fault of the list has struck (not healed).
     Then(u64),
+    /// Right after this step of the run: what a run that was branched there was given. It means
+    /// nothing in any other run.
+    Step(u64),
 }
 
 /// What a moment waits for. Kinds are those of tags and notes: `zoosim list moments`.

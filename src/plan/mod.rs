@@ -90,6 +90,9 @@ pub struct Plan {
     pub clients: Vec<ClientPlan>,
     /// What goes wrong on purpose.
     pub faults: Vec<Planned>,
+    /// Where other dice are taken, in the order of steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forks: Vec<Fork>,
     /// The peers that may lose or damage durable state: always a minority.
     #[serde(default)]
     pub frail: Vec<PeerId>,
@@ -97,6 +100,16 @@ pub struct Plan {
     pub calm_at: u64,
     /// How long the run goes on after the liveness check succeeded, so that clients can finish.
     pub settle: u64,
+}
+
+/// Other dice from some step on: up to there the run is the one without this fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fork {
+    /// The last step before.
+    pub step: u64,
+    /// Which other dice.
+    pub salt: u64,
 }
 
 /// The format that a plan's first field names.

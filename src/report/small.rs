@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Call, Driver, Pattern, Plan, Planned, Target, When};
+use crate::plan::{Call, Driver, Fork, Pattern, Plan, Planned, Target, When};
 
 /// The most faults and calls that are told each.
 const MOST: usize = 40;
@@ -20,6 +20,9 @@ pub fn left(plan: &Plan) -> String {
         let _ = writeln!(text, "  {}: {} {fields}", moment(when), fault.kind());
     }
     more(&mut text, plan.faults.len());
+    for Fork { step, salt } in &plan.forks {
+        let _ = writeln!(text, "  after step {step}: other dice ({salt})");
+    }
     text.push_str("calls\n");
     for (nth, client) in plan.clients.iter().enumerate() {
         let name = format!("c{}", nth + 1);
@@ -56,6 +59,7 @@ fn more(text: &mut String, all: usize) {
 pub fn moment(when: &When) -> String {
     match when {
         When::At(ms) => format!("at {ms}ms"),
+        When::Step(step) => format!("after step {step}"),
         When::Then(ms) => format!("{ms}ms after the one before"),
         When::Moment { on, by, nth, from, after_us } => {
             let what = match on {

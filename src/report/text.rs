@@ -153,6 +153,9 @@ fn plan(text: &mut String, plan: &Plan) {
         let frail = crate::history::words::peers(&plan.frail);
         line(text, &format!("  frail (may lose what they stored): {frail}"));
     }
+    for fork in &plan.forks {
+        line(text, &format!("  other dice after step {}", fork.step));
+    }
     let faults = plan.faults.len();
     line(text, &format!("  {faults} faults planned; calm from {}ms on", plan.calm_at));
     line(text, "");

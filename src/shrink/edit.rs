@@ -46,6 +46,8 @@ pub fn without_faults(plan: &Plan, drop: impl Fn(usize, &Planned) -> bool) -> Pl
 fn later(when: &When, gap: u64) -> When {
     match when {
         When::At(ms) | When::Then(ms) => When::At(ms.saturating_add(gap)),
+        // Nobody knows here when that is.
+        When::Step(step) => When::Step(*step),
         When::Moment { on, by, nth, from, after_us } => When::Moment {
             on: on.clone(),
             by: by.clone(),
@@ -123,7 +125,7 @@ pub fn keep_peers(plan: &Plan, keep: &[u8]) -> Plan {
         });
         let by = match &planned.when {
             When::Moment { by: Some(Target::Peer(id)), .. } => place(*id).is_none(),
-            When::Moment { .. } | When::At(_) | When::Then(_) => false,
+            When::Moment { .. } | When::At(_) | When::Then(_) | When::Step(_) => false,
         };
         let listed = match &fault {
             Fault::Partition { split: Split::Sides(side), .. } => {

@@ -1,7 +1,7 @@
 //! Shrinking: a plan that fails becomes a small plan that fails in the same way.
 //!
 //! ```text
-//!   Plan  -> tail -> peers -> kinds of faults -> faults -> clients -> noise -> calls -> constants
+//!   Plan  -> tail -> forks -> peers -> faults -> clients -> noise -> calls -> constants
 //!     ^        each pass proposes smaller plans; one that shows the same signature is adopted
 //!     +----------------------- until a round finds nothing more, or the budget is used up
 //! ```

@@ -19,7 +19,8 @@ pub struct Size {
     pub programs: usize,
     /// Peers.
     pub peers: usize,
-    /// What the world does by itself: laws that are no constants, rates above zero, odd clocks.
+    /// What the world does by itself: laws that are no constants, rates above zero, odd clocks;
+    /// and where it takes other dice.
     pub noise: usize,
 }
 
@@ -85,4 +86,5 @@ fn noise(plan: &Plan) -> usize {
         + net.slow.len()
         + work.slow.len()
         + plan.clocks.len()
+        + plan.forks.len()
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::base::PeerId;
 use crate::kit::Kit;
 use crate::plan::scenario::Scenario;
-use crate::plan::{Driver, Fault, Plan, Planned, Split, Target, When, draw};
+use crate::plan::{Driver, Fault, Fork, Plan, Planned, Split, Target, When, draw};
 use crate::run::Run;
 
 fn plan(name: &str, seed: u64) -> Plan {
@@ -143,4 +143,24 @@ fn the_clients_that_stay_keep_their_servers() {
     let last = &after.faults.last().expect("it stays").fault;
     assert!(matches!(last, Fault::CutClient { client: 1, .. }), "{last:?}");
     assert!(matches!(&after.clients[0].driver, Driver::Script(_)));
+}
+
+#[test]
+fn a_branch_becomes_a_plan_that_was_not_branched() {
+    let kit = Kit::standard();
+    let branched = |step| Plan {
+        forks: vec![Fork { step: 90, salt: 3 }, Fork { step, salt: 1 }],
+        faults: vec![Planned {
+            when: When::Step(step),
+            fault: Fault::CrashAll { down: vec![50, 70, 60] },
+        }],
+        ..control()
+    };
+    let before = (400..4_000).step_by(60).map(branched).find(|plan| shown(plan).is_some());
+    let before = before.expect("all lose power just as something is acked and not yet durable");
+    let shrunk = shrink(&before, &kit, Budget::default(), &mut |_| false).expect("it fails");
+    assert_eq!(shown(&shrunk.plan), shown(&before));
+    assert_eq!(shrunk.plan.forks, []);
+    let is_step = |planned: &Planned| matches!(planned.when, When::Step(_));
+    assert!(!shrunk.plan.faults.iter().any(is_step), "{:?}", shrunk.plan.faults);
 }

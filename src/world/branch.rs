@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::{ClientId, Key, PeerId, Time};
 use crate::history::{Actor, Cause};
-use crate::plan::{Pattern, Planned, When};
+use crate::plan::{Fork, Pattern, Planned, When};
 
 use super::World;
 use super::nemesis::{Armed, Sighting};
@@ -23,15 +23,77 @@ pub struct Sight {
     pub what: String,
 }
 
+/// What is to happen right after certain steps.
+#[derive(Clone, Debug)]
+pub(super) struct Branches {
+    /// After this step the next of them is due.
+    pub(super) due: u64,
+    forks: Vec<Fork>,
+    /// Steps, and the faults that strike right after them.
+    faults: Vec<(u64, u32)>,
+}
+
+impl Branches {
+    pub(super) fn new(forks: &[Fork]) -> Branches {
+        let mut branches = Branches { due: 0, forks: forks.to_vec(), faults: Vec::new() };
+        branches.wait();
+        branches
+    }
+
+    /// One more fault strikes after a step.
+    pub(super) fn fault(&mut self, step: u64, fault: u32) {
+        self.faults.push((step, fault));
+        self.wait();
+    }
+
+    fn wait(&mut self) {
+        let steps = self.forks.iter().map(|fork| fork.step);
+        let due = steps.chain(self.faults.iter().map(|(step, _)| *step)).min();
+        self.due = due.unwrap_or(u64::MAX);
+    }
+}
+
 impl World {
+    /// Does what is due after this step: takes other dice, and lets faults strike.
+    pub(super) fn branch(&mut self) {
+        let step = self.at.step;
+        let (forks, faults) = (self.branches.forks.clone(), self.branches.faults.clone());
+        for fork in forks.iter().filter(|fork| fork.step <= step) {
+            self.rekey(fork.salt);
+        }
+        for (_, fault) in faults.iter().filter(|(due, _)| *due <= step) {
+            self.queue.push(self.now, What::Strike { fault: *fault });
+        }
+        self.branches.forks.retain(|fork| fork.step > step);
+        self.branches.faults.retain(|(due, _)| *due > step);
+        self.branches.wait();
+    }
+
+    /// Takes other dice after this step, and arms more faults, behind those of the plan: from here
+    /// on this is a run of its plan with that fork and those faults.
+    pub fn fork(&mut self, salt: u64, faults: &[Planned]) {
+        let fork = Fork { step: self.at.step, salt };
+        Arc::make_mut(&mut self.plan).forks.push(fork);
+        self.branches.forks.push(fork);
+        self.branches.wait();
+        for planned in faults {
+            self.arm(planned.clone());
+        }
+    }
+
     /// Arms one more fault, behind those of the plan. Its moment is counted from now on.
     pub fn arm(&mut self, planned: Planned) {
         let fault = self.plan.faults.len();
-        if let When::Moment { on, by, nth, from, after_us } = &planned.when {
-            self.nemesis.arm(Armed::new(fault, on, by.as_ref(), *nth, *from, *after_us));
-        } else if let When::At(ms) = planned.when {
-            let at = Time::from_ms(ms).max(self.now);
-            self.queue.push(at, What::Strike { fault: fault as u32 });
+        self.nemesis.make_room(fault);
+        let strike = What::Strike { fault: fault as u32 };
+        match &planned.when {
+            When::Moment { on, by, nth, from, after_us } => {
+                self.nemesis.arm(Armed::new(fault, on, by.as_ref(), *nth, *from, *after_us));
+            }
+            When::At(ms) => self.queue.push(Time::from_ms(*ms).max(self.now), strike),
+            When::Step(step) => self.branches.fault(*step, fault as u32),
+            // It follows the one before it.
+            When::Then(_) => {}
         }
         Arc::make_mut(&mut self.plan).faults.push(planned);
     }

@@ -47,6 +47,7 @@ use crate::history::{At, Seen};
 use crate::plan::Plan;
 use crate::process::{Boot, Device, Effect, Effects, Image, Process, Refused};
 
+use branch::Branches;
 use clients::Host;
 use conns::Conns;
 use gates::Gates;
@@ -85,6 +86,7 @@ pub struct World {
     conns: Conns,
     hosts: Vec<Host>,
     nemesis: Nemesis,
+    branches: Branches,
     gates: Gates,
     calls: u32,
     /// Every injector consults this, and does nothing once it is set.
@@ -143,6 +145,7 @@ impl World {
             conns: Conns::new(plan.clients.len(), peers, key.named("conn")),
             hosts: clients::hosts(&plan, cast.programs, key.named("client")),
             nemesis: Nemesis::default(),
+            branches: Branches::new(&plan.forks),
             gates: Gates::new(peers, plan.clients.len()),
             calls: 0,
             calm: false,
@@ -161,6 +164,9 @@ impl World {
     pub fn step(&mut self, out: &mut Vec<Seen>) -> Option<At> {
         if self.finished {
             return None;
+        }
+        if self.branches.due <= self.at.step {
+            self.branch();
         }
         std::mem::swap(&mut self.seen, out);
         let mut happened = false;

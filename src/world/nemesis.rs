@@ -89,9 +89,13 @@ impl Armed {
 }
 
 impl Nemesis {
+    /// There is one more fault than the plan began with.
+    pub(super) fn make_room(&mut self, fault: usize) {
+        self.context.resize(self.context.len().max(fault + 1), (None, None));
+    }
+
     /// One more fault waits.
     pub(super) fn arm(&mut self, armed: Armed) {
-        self.context.resize(self.context.len().max(armed.fault + 1), (None, None));
         self.armed.push(armed);
     }
 
@@ -141,6 +145,7 @@ impl World {
                 When::At(ms) => self.queue.push(Time::from_ms(*ms), what),
                 When::Then(gap) if fault == 0 => self.queue.push(Time::from_ms(*gap), what),
                 When::Then(_) => {}
+                When::Step(step) => self.branches.fault(*step, fault as u32),
                 When::Moment { on, by, nth, from, after_us } => {
                     let by = by.as_ref();
                     self.nemesis.arm(Armed::new(fault, on, by, *nth, *from, *after_us));

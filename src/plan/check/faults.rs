@@ -2,7 +2,7 @@
 
 use super::super::input::Problem;
 use super::super::{EFFECTS, Fault, Pattern, Planned, Split, Target, When};
-use super::{Checked, MS_MAX, one_of, peer, within};
+use super::{Checked, MS_MAX, STEP_MAX, one_of, peer, within};
 use crate::base::PeerId;
 
 const DEVICES: [&str; 2] = ["log", "snap"];
@@ -45,6 +45,7 @@ impl Room<'_> {
                 Err(Problem::new(path, "is `then`", hint))
             }
             When::Then(ms) => within(&format!("{path}.then"), *ms, 0..=MS_MAX),
+            When::Step(step) => within(&format!("{path}.step"), *step, 1..=STEP_MAX),
             When::Moment { on, by, nth, from, after_us } => {
                 let path = format!("{path}.moment");
                 late(format!("{path}.from"), *from)?;

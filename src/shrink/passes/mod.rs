@@ -3,6 +3,7 @@
 mod calls;
 mod constants;
 mod faults;
+mod forks;
 mod moments;
 mod noise;
 mod parties;
@@ -21,6 +22,7 @@ pub fn all(shrinker: &mut Shrinker<'_>) {
         let before = shrinker.best.clone();
         // Other keys are tried less and less: what they could help with, they have.
         let keys = [6, 4, 2, 1, 1][round];
+        run(shrinker, "forks", |shrinker| forks::straighten(shrinker, keys));
         run(shrinker, "peers", |shrinker| parties::peers(shrinker, keys));
         run(shrinker, "kinds of faults", |shrinker| faults::kinds(shrinker, keys));
         run(shrinker, "faults", |shrinker| faults::single(shrinker, keys));

@@ -13,6 +13,7 @@ pub fn cut(shrinker: &mut Shrinker<'_>) {
     let plan = without_faults(&shrinker.best, |_, planned| match &planned.when {
         When::At(ms) => *ms > late,
         When::Moment { from, .. } => *from > late,
+        When::Step(step) => *step > shrinker.at.step,
         When::Then(_) => false,
     });
     shrinker.offer(plan);
@@ -42,7 +43,7 @@ fn calm_at(shrinker: &mut Shrinker<'_>, ms: u64) -> bool {
     let latest = shrinker.best.faults.iter().filter_map(|planned| match &planned.when {
         When::At(ms) => Some(*ms),
         When::Moment { from, .. } => Some(*from),
-        When::Then(_) => None,
+        When::Then(_) | When::Step(_) => None,
     });
     let ms = latest.max().map_or(ms, |latest| ms.max(latest + 1));
     ms < shrinker.best.calm_at && shrinker.offer(Plan { calm_at: ms, ..shrinker.best.clone() })

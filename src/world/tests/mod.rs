@@ -104,6 +104,7 @@ fn plan(voters: u8) -> Plan {
         clocks: Vec::new(),
         clients: Vec::new(),
         faults: Vec::new(),
+        forks: Vec::new(),
         frail: Vec::new(),
         calm_at: 60_000,
         settle: 0,
