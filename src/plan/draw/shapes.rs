@@ -3,7 +3,7 @@
 
 use crate::base::{Dice, Draw, PeerId};
 
-use super::super::{Fault, Planned, Split, Target, When};
+use super::super::{Fault, Pattern, Planned, Split, Target, When};
 use super::faults::{Style, length, target};
 use super::{Setting, moments};
 
@@ -18,7 +18,7 @@ fn blink(setting: &Setting<'_>, dice: &mut Dice) -> u64 {
 
 /// Crashes, in one of the shapes.
 pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
-    match dice.weighted(&[12, 20, 26, 10, 8, 30, 16, 6, 30]) {
+    match dice.weighted(&[12, 20, 26, 10, 8, 30, 26, 6, 30]) {
         0 => {
             let peer = target(setting, dice);
             let down = if dice.below(10) == 0 { None } else { Some(length(setting, style, dice)) };
@@ -39,6 +39,7 @@ pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -
         }
         4 => leaders_in_a_row(setting, dice, from),
         5 => lone_log(setting, dice, from),
+        6 if dice.below(2) == 0 => snap_cut_short(setting, dice, from),
         6 => long_absence(setting, dice, from),
         8 => deposed(setting, dice, from, true),
         _ => {
@@ -95,14 +96,16 @@ fn shorter_first(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Plann
 fn laggard_founds(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
     let behind = dice.scale(setting.tick, setting.tick * 8);
     let away = setting.election_ms() * 2 + dice.scale(1, setting.tick * 4);
-    let follower = Target::Follower(dice.below(u64::from(setting.voters)) as u8);
+    // By name: whoever it is then, the same one joins the epoch of the next leader.
+    let laggard = Target::Peer(setting.peer(dice));
     let early = dice.below(setting.tick.min(behind));
     let notes = ["epoch_current", "epoch_current", "logged", "new_leader_accepted", "established"];
     let joins = (from + behind - early).min(setting.calm_at - 1);
-    let joins = moments::note(dice.pick::<&str>(&notes), None, dice.between(1, 2), joins);
+    let by = Some(laggard.clone());
+    let joins = moments::note(dice.pick::<&str>(&notes), by, 1, joins);
     let gap = dice.scale(1, setting.tick / 4 + 1);
     vec![
-        crash_of(When::At(from), follower, behind),
+        crash_of(When::At(from), laggard, behind),
         crash_of(When::Then(behind - early), Target::Leader, away),
         crash_of(joins, Target::Same, blink(setting, dice)),
         crash_of(When::Then(gap), Target::Leader, away * 2),
@@ -235,6 +238,28 @@ fn long_absence(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planne
         faults.push(crash_of(when, Target::Same, blink(setting, dice)));
     }
     faults
+}
+
+/// A peer that was away for long is sent a snapshot, and its leader goes while the snapshot is on
+/// its way to the disk. The next leader brings it up to date, and then it must start from its disk:
+/// what only its memory had is no history.
+fn snap_cut_short(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let down = dice.between(setting.calm_at / 8, setting.calm_at / 3);
+    let peer = Target::Peer(setting.peer(dice));
+    let by = Some(peer.clone());
+    let back = (from + down).min(setting.calm_at - 1);
+    let (on, after_us) = (Pattern::Receive("SNAP".to_string()), dice.scale(1, 40_000));
+    let after_us = if dice.below(2) == 0 { 0 } else { after_us };
+    let cut = When::Moment { on, by: by.clone(), nth: 1, from: back, after_us };
+    let away = setting.election_ms() * 2 + dice.scale(1, setting.tick * 4);
+    let on = Pattern::Note("up_to_date".to_string());
+    let after_us = dice.scale(1, setting.tick * 4) * 1_000;
+    let served = When::Moment { on, by, nth: 1, from: back, after_us };
+    vec![
+        crash_of(When::At(from), peer.clone(), down),
+        crash_of(cut, Target::Leader, away),
+        crash_of(served, peer, blink(setting, dice)),
+    ]
 }
 
 /// A partition, or a few in a row.
