@@ -54,6 +54,20 @@ const DISK_ERRORS: [&str; 20] = [
     "snap fsync_dir eio",
 ];
 
+/// How dials fail and links end, as peers are told.
+const NET_ERRORS: [&str; 10] = [
+    "dial election refused",
+    "dial election timed_out",
+    "dial quorum refused",
+    "dial quorum timed_out",
+    "link election closed",
+    "link election reset",
+    "link election timed_out",
+    "link quorum closed",
+    "link quorum reset",
+    "link quorum timed_out",
+];
+
 /// What becomes of peers, sessions and calls.
 const EVENTS: [&str; 13] = [
     "answer_lost",
@@ -128,9 +142,10 @@ pub fn sorts(kit: &Kit, tally: &Tally) -> Vec<Sort> {
     let groups = groups.into_iter();
     let mut all: Vec<Sort> =
         groups.map(|(title, known, table)| Sort::new(title, known, |w| count(table, w))).collect();
-    let of_the_world: [(&'static str, &[&str]); 7] = [
+    let of_the_world: [(&'static str, &[&str]); 8] = [
         ("crashes behind a durable effect", &EFFECTS),
         ("disk errors", &DISK_ERRORS),
+        ("network errors", &NET_ERRORS),
         ("what crashes left of unsynced files", &OUTCOMES),
         ("noise", &NOISE),
         ("ensembles", &ENSEMBLES),
@@ -161,4 +176,30 @@ fn line(text: &mut String, title: &str, missing: &[String]) {
 /// How often a word was counted.
 pub(super) fn count(table: &BTreeMap<String, u64>, word: &str) -> u64 {
     table.get(word).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explore::{Came, Recipe, Source, try_plan};
+    use crate::history::Totals;
+    use crate::plan::scenario::Scenario;
+
+    #[test]
+    fn every_error_of_the_network_that_peers_are_told_is_a_known_one() {
+        let kit = Kit::standard();
+        let scenario = Scenario::embedded("default").expect("it is embedded");
+        let source = Source::Scenario(scenario.into(), Recipe::Plain);
+        let mut totals = Totals::default();
+        for seed in 0..40 {
+            let Came::Ran(small) = try_plan(&source.plan(seed), &kit) else {
+                panic!("seed {seed} does not run");
+            };
+            totals.merge(&small.totals);
+        }
+        let words = totals.world.keys().filter_map(|word| word.strip_prefix("network errors: "));
+        let words: Vec<&str> = words.collect();
+        assert!(words.len() >= 6, "{words:?}");
+        assert!(words.iter().all(|word| NET_ERRORS.contains(word)), "{words:?}");
+    }
 }

@@ -256,6 +256,7 @@ impl World {
         l.state[0] = End::Gone;
         let (from, peer, channel) = (l.ends[0], l.dialed, l.channel);
         self.net.bury(link);
+        self.stats.net_error("dial", channel, why);
         self.run(from, Event::DialFailed { peer, channel, why });
         true
     }
@@ -371,8 +372,10 @@ impl World {
         self.net.bury(link);
         self.machines[peer].waiting.retain(|waiting| waiting.link != id);
         if was == End::Opening {
+            self.stats.net_error("dial", channel, why);
             self.run(peer, Event::DialFailed { peer: dialed, channel, why });
         } else {
+            self.stats.net_error("link", channel, why);
             self.see(Seen::LinkDown { link: id });
             self.run(peer, Event::LinkDown { link: id, why });
         }

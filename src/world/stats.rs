@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::process::{Channel, Down};
+
 /// Counters of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -37,6 +39,8 @@ pub struct Stats {
     /// What a crash did to unsynced contents and names: `file_kept`, `file_lost`, `file_torn`,
     /// `file_garbage`, `name_kept`, `name_lost`.
     pub crash_outcomes: BTreeMap<&'static str, u64>,
+    /// Dials that failed and links that ended, as peers were told: which, on which channel, why.
+    pub net_errors: BTreeMap<(&'static str, &'static str, &'static str), u64>,
     /// Disk operations that failed: device, operation, error.
     pub disk_errors: BTreeMap<(&'static str, &'static str, &'static str), u64>,
 }
@@ -48,6 +52,21 @@ impl Stats {
 
     pub(super) fn fault(&mut self, kind: &'static str) {
         *self.faults.entry(kind).or_default() += 1;
+    }
+
+    /// A peer is told that a dial has failed, or that a link has ended.
+    pub(super) fn net_error(&mut self, what: &'static str, channel: Channel, why: Down) {
+        let channel = match channel {
+            Channel::Election => "election",
+            Channel::Quorum => "quorum",
+        };
+        let why = match why {
+            Down::Closed => "closed",
+            Down::Reset => "reset",
+            Down::Refused => "refused",
+            Down::TimedOut => "timed_out",
+        };
+        *self.net_errors.entry((what, channel, why)).or_default() += 1;
     }
 
     pub(super) fn outcome(&mut self, kind: &'static str) {
