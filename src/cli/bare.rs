@@ -66,7 +66,7 @@ fn control_of(recipe: Recipe) -> Result<Subject, String> {
         Ok(_) => Subject::scenario(CONTROL.0, recipe),
         Err(_) => match recipe {
             Recipe::Clean => Subject::scenario("default", Recipe::Clean),
-            Recipe::Plain | Recipe::Bug(_) | Recipe::Steered(..) => {
+            Recipe::Plain | Recipe::Bug(_) | Recipe::Steered(..) | Recipe::Branched(..) => {
                 Subject::scenario("default", Recipe::Bug(CONTROL.1.to_string()))
             }
         },

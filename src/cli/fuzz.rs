@@ -169,7 +169,7 @@ impl Hunt {
             }
             if tried.again == Some(false) && differences < DIFFERENCES {
                 differences += 1;
-                let source = self.campaign.source(tried.item);
+                let source = self.subject(tried.item).source;
                 let (plan, name) = (source.plan(tried.item.seed), source.name());
                 status.aside(|| say(&nondeterminism(kit, &plan, name, tried.item.seed)));
             }
@@ -202,8 +202,8 @@ impl Hunt {
     ) -> Result<(), String> {
         for (item, _) in firsts.iter().take(SHRUNK) {
             let mut enough = |_: &Progress| interrupt.load(Ordering::Relaxed);
-            let subject = &self.subjects[item.source];
-            let Ok(small) = Shrunk::of(kit, subject, item.seed, SHRINK_BUDGET, &mut enough) else {
+            let subject = self.subject(*item);
+            let Ok(small) = Shrunk::of(kit, &subject, item.seed, SHRINK_BUDGET, &mut enough) else {
                 // The black-box search alone has found it: replaying the plan does not show it.
                 continue;
             };
@@ -218,6 +218,12 @@ impl Hunt {
         Ok(())
     }
 
+    /// What an item stands for: of a tree, the branch that it names.
+    fn subject(&self, item: Item) -> Subject {
+        let subject = &self.subjects[item.source];
+        Subject { source: subject.source.branched(item.branch), file: subject.file.clone() }
+    }
+
     fn next(&self, tally: &Tally) -> Next {
         let quiet = self.until_quiet.is_some_and(|seeds| tally.quiet() >= seeds);
         let found = self.stop_after.is_some_and(|seeds| tally.findings() >= seeds);
@@ -227,9 +233,9 @@ impl Hunt {
     /// Writes a finding down; what to print of it.
     fn found(&self, kit: &Kit, tried: &Tried, small: &Small) -> Result<String, String> {
         let Outcome::Violated(finding) = &small.outcome else { return Ok(String::new()) };
-        let subject = &self.subjects[tried.item.source];
+        let subject = self.subject(tried.item);
         let seed = tried.item.seed;
-        let recorded = record(kit, subject, seed, small, Some(&self.out))?;
+        let recorded = record(kit, &subject, seed, small, Some(&self.out))?;
         let name = subject.source.name();
         if !recorded.same {
             let plan = subject.source.plan(seed);
@@ -251,7 +257,7 @@ impl Hunt {
         let planned = is_expected(finding, &subject.source.expect());
         let planned = if planned { " (expected)" } else { "" };
         let mut text =
-            format!("{weight} of {}{planned}: `{name}`, seed {seed}\n", finding.property);
+            format!("{weight} of {}{planned}: `{name}`, seed {}\n", finding.property, tried.item);
         crate::report::text::paragraph(&mut text, "  ", &finding.detail);
         text.push_str(&format!("  report: {}\n", dir.unwrap_or_default()));
         text.push_str(&format!("  {}\n", recorded.replay));
@@ -261,7 +267,7 @@ impl Hunt {
     /// Breaks once more, on this thread, to learn where.
     fn broke(&self, kit: &Kit, tried: &Tried) -> String {
         let source = self.campaign.source(tried.item);
-        let _ = crate::explore::try_plan(&source.plan(tried.item.seed), kit);
+        let _ = crate::explore::try_item(source, tried.item.seed, kit);
         broke(source.name(), tried.item.seed)
     }
 

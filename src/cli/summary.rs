@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::explore::{Estimate, Tally};
+use crate::explore::{Estimate, Item, Tally};
 use crate::kit::Kit;
 use crate::report::junit;
 
@@ -41,13 +41,13 @@ pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
     }
     for ((source, signature), group) in &tally.groups {
         let name = hunt.subjects[*source].source.name();
-        let seeds: Vec<String> = group.examples.iter().map(|item| item.seed.to_string()).collect();
+        let seeds: Vec<String> = group.examples.iter().map(Item::to_string).collect();
         let (count, seeds) = (group.count, seeds.join(" "));
         line(format!("  {count:>7} x {signature} in `{name}`: seeds {seeds}"));
     }
     for (item, why) in tally.unknown_examples.iter().chain(&tally.broken) {
         let name = hunt.subjects[item.source].source.name();
-        line(format!("  no verdict: `{name}`, seed {}: {why}", item.seed));
+        line(format!("  no verdict: `{name}`, seed {item}: {why}"));
     }
     line(novelty(tally));
     line(String::new());
@@ -227,7 +227,7 @@ pub fn junit(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Vec<junit::Suite> {
                     });
                     let short = first.map_or("", |(_, finding)| finding.detail.as_str());
                     let rows = groups.iter().map(|((_, signature), group)| {
-                        let seeds = group.examples.iter().map(|item| item.seed.to_string());
+                        let seeds = group.examples.iter().map(Item::to_string);
                         let seeds = seeds.collect::<Vec<String>>().join(" ");
                         format!("{} x {signature}: seeds {seeds}\n", group.count)
                     });

@@ -11,7 +11,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 
 use crate::kit::Kit;
 
-use super::{Item, Source, Tried, try_again, try_plan};
+use super::{Branch, Item, Source, Tried, try_again, try_item};
 
 /// How many items a worker takes at once.
 pub const BLOCK: u64 = 4;
@@ -56,13 +56,17 @@ impl Campaign {
     pub fn item(&self, n: u64) -> Option<Item> {
         let plans = self.plans.len() as u64;
         if n < plans {
-            return Some(Item { source: n as usize, seed: 0 });
+            return Some(Item { source: n as usize, seed: 0, branch: Branch::ROOT });
         }
         let scenarios = self.scenarios.len() as u64;
         let turn = (n - plans).checked_div(scenarios)?;
         let seed = self.first.checked_add(turn)?;
         let source = (plans + (n - plans) % scenarios) as usize;
-        (self.last.is_none_or(|last| seed <= last)).then_some(Item { source, seed })
+        (self.last.is_none_or(|last| seed <= last)).then_some(Item {
+            source,
+            seed,
+            branch: Branch::ROOT,
+        })
     }
 
     /// How many items there are, if there is an end.
@@ -156,9 +160,12 @@ impl Campaign {
 
     /// Tries one item; some are tried twice.
     fn one(&self, n: u64, item: Item, kit: &Kit) -> Tried {
-        let plan = self.source(item).plan(item.seed);
-        let mut came = try_plan(&plan, kit);
-        let again = n.is_multiple_of(RECHECK).then(|| try_again(&plan, kit, &mut came));
+        let (branch, mut came) = try_item(self.source(item), item.seed, kit);
+        let item = Item { branch, ..item };
+        let again = n.is_multiple_of(RECHECK).then(|| {
+            let plan = self.source(item).branched(branch).plan(item.seed);
+            try_again(&plan, kit, &mut came)
+        });
         Tried { item, came, again }
     }
 }

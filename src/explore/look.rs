@@ -8,6 +8,9 @@ use crate::plan::Plan;
 use crate::run::Run;
 use crate::verdict::{Finding, Weight};
 
+use super::Source;
+use super::branch::grow;
+
 /// The properties that say that something committed or acknowledged is gone.
 pub const LOSSES: [&str; 2] = ["LeaderCompleteness", "Durability"];
 
@@ -38,6 +41,40 @@ pub fn look(plan: &Arc<Plan>, kit: &Kit) -> Result<Look, String> {
     let (ran, run) = run.finish_all();
     let hits = run.verdict.coverage.notes.get("hit");
     Ok(sorted(run.verdict.findings(), ran.end.step, ran.digest, hits))
+}
+
+/// Runs what a seed of a source stands for: one plan, or a tree of them until one shows a
+/// violation.
+///
+/// # Errors
+/// Why it cannot run.
+pub fn look_at(source: &Source, seed: u64, kit: &Kit) -> Result<Look, String> {
+    let plan = source.plan(seed);
+    let Some(scenario) = source.tree() else { return look(&plan, kit) };
+    let mut all: Option<Look> = None;
+    let grown = grow(scenario, &plan, kit, |grown| {
+        let before = |run: &Run| (run.world.now().step, run.verdict.coverage.notes.get("hit"));
+        let (step, hits) = before(grown.run);
+        let had = grown.from.map_or((0, 0), before);
+        let ran = grown.run.ran();
+        let own = (step - had.0, hits - had.1);
+        let next = sorted(grown.run.verdict.findings(), own.0, ran.digest, own.1);
+        let all = match &mut all {
+            None => all.insert(next),
+            Some(all) => {
+                all.steps += next.steps;
+                all.hits += next.hits;
+                all.digest.word(next.digest.0);
+                all.assertion = all.assertion.take().or(next.assertion);
+                all.violation = all.violation.take().or(next.violation);
+                all.loss = all.loss.take().or(next.loss);
+                all
+            }
+        };
+        all.violation.is_none()
+    });
+    grown.map_err(|cannot| cannot.to_string())?;
+    Ok(all.expect("a tree has a root"))
 }
 
 fn sorted(findings: &[Finding], steps: u64, digest: Digest, hits: u64) -> Look {

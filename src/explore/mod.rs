@@ -7,6 +7,9 @@
 //!
 //! Nothing here reads a clock: whoever starts a campaign says when it is enough.
 
+mod branch;
+#[cfg(test)]
+mod branch_tests;
 mod campaign;
 mod crashpoints;
 mod estimate;
@@ -17,12 +20,13 @@ mod tally;
 mod tried;
 mod twin;
 
+pub use branch::Branch;
 pub use campaign::{BLOCK, Campaign, Next};
 pub use crashpoints::{Enumerated, Judged, NoPoints, Point, crash_everywhere};
 pub use estimate::{Estimate, Novelty};
-pub use look::{LOSSES, Look, look};
+pub use look::{LOSSES, Look, look, look_at};
 pub use policy::{POLICIES, Policy};
 pub use source::{Recipe, Source};
 pub use tally::{Group, Item, MAX_EXAMPLES, Tally};
-pub use tried::{Came, Small, Tried, try_again, try_plan};
+pub use tried::{Came, Small, Tried, try_again, try_item, try_plan};
 pub use twin::{Difference, first_difference};

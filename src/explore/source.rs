@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::plan::draw::draw;
 use crate::plan::scenario::Scenario;
-use crate::plan::{Expect, Plan};
+use crate::plan::{Expect, Fork, Plan};
 
-use super::Policy;
+use super::{Branch, Policy};
 
 /// Between a policy and the rest of a recipe, in tokens.
 const SEPARATOR: &str = "--";
@@ -23,6 +23,8 @@ pub enum Recipe {
     Bug(String),
     /// A policy steers it, behind the rest.
     Steered(Policy, Box<Recipe>),
+    /// One branch of the tree that `Steered(Policy::Branch, ..)` stands for.
+    Branched(Branch, Box<Recipe>),
 }
 
 impl Recipe {
@@ -31,26 +33,33 @@ impl Recipe {
     pub fn steered(self, policy: Policy) -> Recipe {
         match policy {
             Policy::Swarm => self,
-            Policy::Late | Policy::Moments | Policy::Mix => Recipe::Steered(policy, Box::new(self)),
+            Policy::Moments | Policy::Branch => Recipe::Steered(policy, Box::new(self)),
         }
     }
 
-    /// As tokens spell it: `-`, `clean`, or the bug's name, behind `late--` and the like.
+    /// As tokens spell it: `-`, `clean`, or the bug's name, behind `moments--` and the
+    /// like. A branch says after which steps it takes which dice: `branch-812-1-1033-2--`.
     pub fn word(&self) -> String {
         match self {
             Recipe::Plain => "-".to_string(),
             Recipe::Clean => "clean".to_string(),
             Recipe::Bug(name) => name.clone(),
             Recipe::Steered(policy, rest) => format!("{policy}{SEPARATOR}{}", rest.word()),
+            Recipe::Branched(branch, rest) => {
+                format!("{}{branch}{SEPARATOR}{}", Policy::Branch, rest.word())
+            }
         }
     }
 
     /// From the word of a token.
     pub fn of_word(word: &str) -> Recipe {
-        if let Some((policy, rest)) = word.split_once(SEPARATOR)
-            && let Ok(policy) = policy.parse::<Policy>()
-        {
-            return Recipe::of_word(rest).steered(policy);
+        if let Some((how, rest)) = word.split_once(SEPARATOR) {
+            if let Ok(policy) = how.parse::<Policy>() {
+                return Recipe::of_word(rest).steered(policy);
+            }
+            if let Some(branch) = branch_of(how) {
+                return Recipe::Branched(branch, Box::new(Recipe::of_word(rest)));
+            }
         }
         match word {
             "-" => Recipe::Plain,
@@ -74,6 +83,10 @@ impl Recipe {
                 rest.apply(scenario, plan);
                 policy.steer(scenario, plan);
             }
+            Recipe::Branched(branch, rest) => {
+                rest.apply(scenario, plan);
+                branch.steer(scenario, plan);
+            }
         }
     }
 
@@ -83,9 +96,19 @@ impl Recipe {
             (Recipe::Clean, _) => Expect::Pass,
             (Recipe::Bug(_), Expect::Pass) => Expect::Violation(Vec::new()),
             (Recipe::Bug(_), Expect::Violation(_)) => scenario.clone(),
-            (Recipe::Steered(_, rest), _) => rest.expect(scenario),
+            (Recipe::Steered(_, rest) | Recipe::Branched(_, rest), _) => rest.expect(scenario),
         }
     }
+}
+
+/// The branch of a word such as `branch-812-1-1033-2`.
+fn branch_of(word: &str) -> Option<Branch> {
+    let numbers = word.strip_prefix(Policy::Branch.name())?.strip_prefix('-')?.split('-');
+    let numbers = numbers.map(|number| number.parse().ok()).collect::<Option<Vec<u64>>>()?;
+    let (pairs, rest) = numbers.as_chunks::<2>();
+    let forks: Vec<Fork> =
+        pairs.iter().map(|[step, salt]| Fork { step: *step, salt: *salt }).collect();
+    Branch::of(&forks).filter(|_| rest.is_empty())
 }
 
 /// Where plans come from.
@@ -115,6 +138,27 @@ impl Source {
                 recipe.apply(scenario, &mut plan);
                 Arc::new(plan)
             }
+        }
+    }
+
+    /// The scenario, if each of its seeds is a tree of runs.
+    pub fn tree(&self) -> Option<&Scenario> {
+        match self {
+            Source::Scenario(scenario, Recipe::Steered(Policy::Branch, _)) => Some(scenario),
+            Source::Scenario(..) | Source::Plan(..) => None,
+        }
+    }
+
+    /// Where the plans of one branch of its trees come from.
+    #[must_use]
+    pub fn branched(&self, branch: Branch) -> Source {
+        match self {
+            Source::Scenario(scenario, Recipe::Steered(Policy::Branch, rest))
+                if branch != Branch::ROOT =>
+            {
+                Source::Scenario(scenario.clone(), Recipe::Branched(branch, rest.clone()))
+            }
+            Source::Scenario(..) | Source::Plan(..) => self.clone(),
         }
     }
 

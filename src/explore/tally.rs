@@ -6,7 +6,7 @@ use crate::base::{Digest, Duration};
 use crate::history::Totals;
 use crate::verdict::{Outcome, Signature, Weight};
 
-use super::{Came, Novelty, Tried};
+use super::{Branch, Came, Novelty, Tried};
 
 /// How many seeds of one signature are kept as examples.
 pub const MAX_EXAMPLES: usize = 5;
@@ -18,6 +18,14 @@ pub struct Item {
     pub source: usize,
     /// Which seed.
     pub seed: u64,
+    /// Which branch of its tree, if it has one: the one that shows what came of it.
+    pub branch: Branch,
+}
+
+impl std::fmt::Display for Item {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.seed, self.branch)
+    }
 }
 
 /// Findings of one signature in one source.
@@ -92,9 +100,12 @@ impl Tally {
             Came::Cannot(cannot) => return self.broke(tried.item, cannot.to_string()),
             Came::Broke(why) => return self.broke(tried.item, format!("panicked: {why}")),
         };
-        self.steps += small.end.step;
-        self.simulated = self.simulated + crate::base::Duration(small.end.time.0);
+        self.steps += small.end.step + small.beside.steps;
+        self.simulated = self.simulated + Duration(small.end.time.0) + small.beside.simulated;
         self.digest.word(small.digest.0);
+        if small.beside.runs > 0 {
+            self.digest.word(small.beside.digest.0);
+        }
         let known = self.words();
         self.totals.merge(&small.totals);
         self.novelty.take(&small.totals);

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::base::Digest;
+use crate::base::{Digest, Duration};
 use crate::history::coverage::add_to;
 use crate::history::{At, History, Totals};
 use crate::kit::Kit;
@@ -13,7 +13,8 @@ use crate::verdict::linear::{self, Linear};
 use crate::verdict::signature::Stances;
 use crate::verdict::{Finding, Outcome, Signature, Weight};
 
-use super::Item;
+use super::branch::{Grown, grow};
+use super::{Branch, Item, Source};
 
 /// What came of one seed.
 #[derive(Clone, Debug)]
@@ -48,29 +49,138 @@ pub struct Small {
     pub digest: Digest,
     /// When it ended.
     pub end: At,
-    /// What it reached.
+    /// What it reached, and what the others of its tree did.
     pub totals: Totals,
+    /// The others of its tree.
+    pub beside: Beside,
+}
+
+/// The runs of a tree beside the one that shows what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// How many.
+    pub runs: u64,
+    /// Their events, each counted once.
+    pub steps: u64,
+    /// Their simulated time, each moment counted once.
+    pub simulated: Duration,
+    /// The fold of their digests.
+    pub digest: Digest,
+}
+
+/// Runs what a seed of a source stands for: one plan, or a tree of them. Of a tree, the first run
+/// with a violation is shown, or else the first with an assertion, or without a verdict.
+pub fn try_item(source: &Source, seed: u64, kit: &Kit) -> (Branch, Came) {
+    let plan = source.plan(seed);
+    let Some(scenario) = source.tree() else { return (Branch::ROOT, try_plan(&plan, kit)) };
+    let mut shown: Option<(Branch, Small)> = None;
+    let came = catch_unwind(AssertUnwindSafe(|| {
+        grow(scenario, &plan, kit, |grown| {
+            let next = (grown.branch, Small::of(grown));
+            shown = Some(match shown.take() {
+                None => next,
+                Some(shown) => the_worse(shown, next, grown),
+            });
+            shown.as_ref().is_some_and(|(_, small)| small.weight() < WORST)
+        })
+    }));
+    match (caught(came), shown) {
+        (Ok(()), Some((branch, small))) => (branch, Came::Ran(Box::new(small))),
+        (Ok(()), None) => (Branch::ROOT, Came::Broke("a tree without a root".to_string())),
+        (Err(came), _) => (Branch::ROOT, came),
+    }
+}
+
+/// Of two runs of a tree the one that shows more, with all that the other did.
+fn the_worse(
+    (branch, mut small): (Branch, Small),
+    (other, mut next): (Branch, Small),
+    grown: &Grown<'_>,
+) -> (Branch, Small) {
+    let before = grown.from.map_or_else(At::default, |from| from.world.now());
+    let own = (next.end.step - before.step, Duration(next.end.time.0 - before.time.0));
+    let mut totals = std::mem::take(&mut small.totals);
+    totals.merge(&next.totals);
+    let mut beside = std::mem::take(&mut small.beside);
+    beside.runs += 1;
+    beside.steps += own.0;
+    beside.simulated = beside.simulated + own.1;
+    let (branch, mut small, aside) = if next.weight() > small.weight() {
+        // What both have in common was counted with the one that steps aside.
+        beside.steps = beside.steps + small.end.step - next.end.step;
+        let simulated = beside.simulated.0 + small.end.time.0 - next.end.time.0;
+        beside.simulated = Duration(simulated);
+        next.beside = Beside::default();
+        (other, next, small.digest)
+    } else {
+        (branch, small, next.digest)
+    };
+    beside.digest.word(aside.0);
+    small.totals = totals;
+    small.beside = beside;
+    (branch, small)
+}
+
+/// The weight of a violation: nothing shows more.
+const WORST: u8 = 3;
+
+impl Small {
+    /// Of a run at its end; of a branch, what it reached by itself.
+    fn of(grown: &Grown<'_>) -> Small {
+        let mut small = Small::new(grown.run);
+        if let Some(from) = grown.from {
+            small.totals.less(&reached(from));
+        }
+        small
+    }
+
+    fn new(run: &Run) -> Small {
+        let ran = run.ran();
+        let mut totals = reached(run);
+        add_plan(run.plan(), &mut totals);
+        let signature = run.verdict.signature().cloned();
+        let (outcome, beside) = (ran.outcome, Beside::default());
+        Small { outcome, signature, digest: ran.digest, end: ran.end, totals, beside }
+    }
+
+    fn weight(&self) -> u8 {
+        match &self.outcome {
+            Outcome::Pass => 0,
+            Outcome::Unknown(_) => 1,
+            Outcome::Violated(finding) => match finding.weight {
+                Weight::Assertion => 2,
+                Weight::Violation => WORST,
+            },
+        }
+    }
+}
+
+fn reached(run: &Run) -> Totals {
+    let mut totals = Totals::default();
+    run.verdict.add_to(&mut totals);
+    add_stats(run, &mut totals);
+    totals
 }
 
 /// Runs a plan to its end.
 pub fn try_plan(plan: &Arc<Plan>, kit: &Kit) -> Came {
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        let run = Run::new(plan.clone(), kit)?;
-        let (ran, run) = run.finish_all();
-        let mut totals = Totals::default();
-        run.verdict.add_to(&mut totals);
-        add_stats(&run, &mut totals);
-        add_plan(plan, &mut totals);
-        let signature = run.verdict.signature().cloned();
-        Ok(Small { outcome: ran.outcome, signature, digest: ran.digest, end: ran.end, totals })
+        let (_, run) = Run::new(plan.clone(), kit)?.finish_all();
+        Ok(Small::new(&run))
     }));
+    match caught(ran) {
+        Ok(small) => Came::Ran(Box::new(small)),
+        Err(came) => came,
+    }
+}
+
+fn caught<T>(ran: std::thread::Result<Result<T, CannotRun>>) -> Result<T, Came> {
     match ran {
-        Ok(Ok(small)) => Came::Ran(Box::new(small)),
-        Ok(Err(cannot)) => Came::Cannot(cannot),
+        Ok(ran) => ran.map_err(Came::Cannot),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Came::Broke(text.unwrap_or("a panic without words").to_string())
+            Err(Came::Broke(text.unwrap_or("a panic without words").to_string()))
         }
     }
 }
@@ -155,6 +265,9 @@ fn add_stats(run: &Run, totals: &mut Totals) {
     }
     for (what, count) in &stats.crash_outcomes {
         add_to(world, &format!("what crashes left of unsynced files: {what}"), *count);
+    }
+    for ((what, channel, error), count) in &stats.net_errors {
+        add_to(world, &format!("network errors: {what} {channel} {error}"), *count);
     }
     for ((device, operation, error), count) in &stats.disk_errors {
         add_to(world, &format!("disk errors: {device} {operation} {error}"), *count);

@@ -182,6 +182,9 @@ impl Coverage {
     }
 }
 
+/// Words, and how often each was counted.
+type Table = BTreeMap<String, u64>;
+
 /// What many runs reached, added up: tables by word, in alphabetical order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -237,7 +240,27 @@ impl Totals {
 
     /// Adds another sum.
     pub fn merge(&mut self, other: &Totals) {
-        let tables = [
+        for (table, counts) in self.beside(other) {
+            for (word, count) in counts {
+                add_to(table, word, *count);
+            }
+        }
+    }
+
+    /// Takes away what a run had reached before it was branched.
+    pub fn less(&mut self, before: &Totals) {
+        for (table, counts) in self.beside(before) {
+            for (word, count) in counts {
+                if let Some(sum) = table.get_mut(word) {
+                    *sum = sum.saturating_sub(*count);
+                }
+            }
+        }
+    }
+
+    /// Each table, with the same one of another sum.
+    fn beside<'a>(&'a mut self, other: &'a Totals) -> [(&'a mut Table, &'a Table); 8] {
+        [
             (&mut self.notes, &other.notes),
             (&mut self.pairs, &other.pairs),
             (&mut self.faults, &other.faults),
@@ -246,12 +269,7 @@ impl Totals {
             (&mut self.reasons, &other.reasons),
             (&mut self.properties, &other.properties),
             (&mut self.world, &other.world),
-        ];
-        for (table, counts) in tables {
-            for (word, count) in counts {
-                add_to(table, word, *count);
-            }
-        }
+        ]
     }
 }
 

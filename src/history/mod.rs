@@ -10,11 +10,13 @@ pub mod foreign;
 pub mod jsonl;
 mod record;
 pub mod trace;
+pub mod watermarks;
 pub mod words;
 
 pub use cause::{Actor, Cause};
 pub use coverage::{Counts, Coverage, Totals};
 pub use record::{Event, Happening, History, Operation, Outcome};
+pub use watermarks::Watermarks;
 
 use std::sync::Arc;
 

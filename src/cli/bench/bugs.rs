@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::explore::{Recipe, Source, look};
+use crate::explore::{Recipe, Source, look_at};
 use crate::kit::Kit;
 use crate::verdict::Finding;
 
@@ -257,7 +257,7 @@ fn measure(
             return Ok(None);
         }
         let seed = unit.root * STRIDE + line.seeds;
-        let seen = look(&unit.source.plan(seed), kit)?;
+        let seen = look_at(&unit.source, seed, kit)?;
         line.seeds += 1;
         line.events += seen.steps;
         line.cpu_us = clock.nanos() / 1_000;

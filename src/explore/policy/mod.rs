@@ -5,10 +5,12 @@
 //! draw left without faults stay so, and those in which disks forget stay as they are: they are
 //! about something else.
 
-mod late;
+mod branch;
 mod moments;
 #[cfg(test)]
 mod tests;
+
+pub use branch::at_fork;
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,20 +25,17 @@ pub enum Policy {
     /// The plan as it was drawn.
     #[default]
     Swarm,
-    /// Messages, disks and timers that are late, by a few changes of who goes first.
-    Late,
     /// Faults at moments of one or two kinds: what is made durable, acked, elected, ..
     Moments,
-    /// One of the others, by the seed.
-    Mix,
+    /// The plan as it was drawn, and branches of its run where it is deep in trouble.
+    Branch,
 }
 
 /// All policies: the name of each, and what it does.
-pub const POLICIES: [(Policy, &str, &str); 4] = [
+pub const POLICIES: [(Policy, &str, &str); 3] = [
     (Policy::Swarm, "swarm", "plans as they are drawn"),
-    (Policy::Late, "late", "links, disks and timers change places in who goes first"),
     (Policy::Moments, "moments", "bursts of faults at moments of one or two kinds"),
-    (Policy::Mix, "mix", "half of the seeds `swarm`, a quarter each `late` and `moments`"),
+    (Policy::Branch, "branch", "each run is branched where it is deeper in trouble than before"),
 ];
 
 impl Policy {
@@ -45,20 +44,20 @@ impl Policy {
         POLICIES.iter().find(|(known, ..)| *known == self).map_or("", |(_, name, _)| name)
     }
 
+    /// Whether a plan that was drawn from the scenario may become another one.
+    pub fn may_steer(scenario: &Scenario, plan: &Plan) -> bool {
+        plan.faults.len() > scenario.faults.len() && plan.frail.is_empty()
+    }
+
     /// Makes this policy's plan of one that was drawn from the scenario.
     pub fn steer(self, scenario: &Scenario, plan: &mut Plan) {
-        if plan.faults.len() <= scenario.faults.len() || !plan.frail.is_empty() {
+        if !Policy::may_steer(scenario, plan) {
             return;
         }
         match self {
-            Policy::Swarm => {}
-            Policy::Late => late::steer(&mut Course::new(scenario, plan, self)),
+            // What is branched is the run of the plan as it is.
+            Policy::Swarm | Policy::Branch => {}
             Policy::Moments => moments::steer(&mut Course::new(scenario, plan, self)),
-            Policy::Mix => match Dice::new(plan.seed, "policy/mix").below(4) {
-                0 => Policy::Late.steer(scenario, plan),
-                1 => Policy::Moments.steer(scenario, plan),
-                _ => {}
-            },
         }
     }
 }
@@ -131,6 +130,25 @@ impl<'a> Course<'a> {
     fn add(&mut self, when: When, fault: Fault) {
         if self.plan.faults.len() < self.scenario.faults.len() + self.most() {
             self.plan.faults.push(crate::plan::Planned { when, fault });
+        }
+    }
+
+    /// Whoever knows most, leads, or was at the other end goes as well; the first is back before them.
+    fn followers_up(&mut self, blink: u64) {
+        let mut more = self.dice.weighted(&[35, 40, 25]);
+        while more > 0 {
+            more -= 1;
+            let peer =
+                self.dice.pick(&[Target::Leader, Target::Longest, Target::Other, Target::Same]);
+            let peer = peer.clone();
+            let gap = match self.dice.below(3) {
+                0 => self.dice.scale(1, self.tick),
+                1 => blink + self.dice.scale(1, self.tick * 2),
+                _ => self.election_ms + self.dice.scale(1, self.tick * 4),
+            };
+            let long = self.election_ms * 2 + self.dice.scale(1, self.tick * 8);
+            let down = if self.dice.below(2) == 0 { long } else { blink };
+            self.add(When::Then(gap), Fault::Crash { peer, down: Some(down) });
         }
     }
 }

@@ -144,7 +144,7 @@ fn burst(course: &mut Course<'_>, kind: (&[At], u64)) {
     match course.dice.weighted(&weights) {
         0 => {
             course.add(when, Fault::Crash { peer: Target::Same, down: Some(blink) });
-            followers_up(course, blink);
+            course.followers_up(blink);
         }
         1 => {
             let down = (0..course.plan.voters).map(|_| course.dice.scale(1, course.tick * 4));
@@ -177,24 +177,5 @@ fn burst(course: &mut Course<'_>, kind: (&[At], u64)) {
             let ms = course.dice.scale(1, course.tick * course.sync_limit);
             course.add(when, Fault::Hold { from, to, channel: None, ms });
         }
-    }
-}
-
-/// Whoever knows most, leads, or was at the other end goes as well; the first is back before them.
-fn followers_up(course: &mut Course<'_>, blink: u64) {
-    let mut more = course.dice.weighted(&[35, 40, 25]);
-    while more > 0 {
-        more -= 1;
-        let peer =
-            course.dice.pick(&[Target::Leader, Target::Longest, Target::Other, Target::Same]);
-        let peer = peer.clone();
-        let gap = match course.dice.below(3) {
-            0 => course.dice.scale(1, course.tick),
-            1 => blink + course.dice.scale(1, course.tick * 2),
-            _ => course.election_ms + course.dice.scale(1, course.tick * 4),
-        };
-        let long = course.election_ms * 2 + course.dice.scale(1, course.tick * 8);
-        let down = if course.dice.below(2) == 0 { long } else { blink };
-        course.add(When::Then(gap), Fault::Crash { peer, down: Some(down) });
     }
 }

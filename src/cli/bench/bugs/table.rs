@@ -40,9 +40,14 @@ const HEAD: [&str; 12] = [
 /// The table, bugs in the order of the catalogue. Lines of more than one policy are compared.
 pub fn render(kit: &Kit, lines: &[Line], markdown: bool) -> String {
     let lines = &latest(lines);
-    let policies = POLICIES.map(|(_, name, _)| name).into_iter();
-    let policies: Vec<&str> =
-        policies.filter(|name| lines.iter().any(|line| line.policy == *name)).collect();
+    // Also those that were dropped: what decided is worth telling.
+    let mut policies: Vec<&str> = POLICIES.map(|(_, name, _)| name).to_vec();
+    for line in lines {
+        if !policies.contains(&line.policy.as_str()) {
+            policies.push(&line.policy);
+        }
+    }
+    policies.retain(|name| lines.iter().any(|line| line.policy == *name));
     if policies.len() > 1 {
         return compared(kit, lines, &policies, markdown);
     }
