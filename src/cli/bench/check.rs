@@ -5,23 +5,25 @@
 //! least counts.
 
 mod histories;
+mod trees;
 
 use serde_json::json;
 
 use crate::verdict::model::{Fifo, History, Kv, Lists, Model, Mutex, Queue, Register, Set};
 use crate::verdict::search::differential::{Compared, Sample, compare};
-use crate::verdict::search::{Checker, Found, Options};
+use crate::verdict::search::{Checker, Found, Options, three_sessions};
 
 use super::super::args::BenchCheckArgs;
 use super::super::{Done, Exit, say};
 use super::{Clock, Row, median, peak_memory, print};
 
 use histories::{Shape, appends, burst, map, register, spoilt};
+use trees::{Forest, service, stale, tree};
 
 /// Measures, or compares.
 pub fn check(args: &BenchCheckArgs, as_json: bool) -> Done {
     match args.differential {
-        Some(histories) => Ok(differential(histories, args.seed, as_json)),
+        Some(histories) => differential(histories, args, as_json),
         None => {
             print(&measure()?, as_json);
             Ok(Exit::Held)
@@ -33,7 +35,7 @@ fn measure() -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     rows.extend(registers()?);
     rows.extend(others()?);
-    // Rows of other models, such as the znode tree, are added here.
+    rows.extend(forests()?);
     if let Some(kib) = peak_memory() {
         let what = "the most memory this process held, histories included".to_string();
         rows.push(Row { name: "memory", value: kib, unit: "KiB", what });
@@ -168,16 +170,51 @@ fn others() -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Compares the search with the definition on so many histories of each model.
-fn differential(histories: u64, seed: u64, as_json: bool) -> Exit {
+/// Znodes, as no zxid tells of them.
+fn forests() -> Result<Vec<Row>, String> {
+    let mut rows = Vec::new();
+    for (name, sessions, lost, truth) in [
+        ("tree_5", 5, 0, Truth::Legal),
+        ("tree_10", 10, 0, Truth::Legal),
+        ("tree_15", 15, 0, Truth::Legal),
+        ("tree_20", 20, 0, Truth::Legal),
+        ("tree_10_lost", 10, 2, Truth::Legal),
+        ("tree_20_lost", 20, 2, Truth::Legal),
+        ("tree_10_illegal", 10, 0, Truth::Illegal),
+        ("tree_20_illegal", 20, 0, Truth::Illegal),
+        ("tree_10_lost_illegal", 10, 2, Truth::Illegal),
+    ] {
+        let forest = Forest { sessions, ops: 2_000, lost };
+        let (model, mut ops) = (service(forest), tree(forest, 1));
+        if truth == Truth::Illegal {
+            ops = stale(ops);
+        }
+        let what = format!("21 paths, {sessions} sessions, {lost} % of the writes lost");
+        rows.push(row(name, &model, &ops, truth, &what)?);
+    }
+    Ok(rows)
+}
+
+/// Compares the search with the definition on so many histories of each model, or of one.
+fn differential(histories: u64, args: &BenchCheckArgs, as_json: bool) -> Done {
+    let seed = args.seed;
     let mut all = Vec::new();
-    one("register", &Register::default(), histories, seed, &mut all);
-    one("mutex", &Mutex, histories, seed, &mut all);
-    one("set", &Set, histories, seed, &mut all);
-    one("queue", &Queue, histories, seed, &mut all);
-    one("fifo", &Fifo, histories, seed, &mut all);
-    one("map", &Kv::default(), histories, seed, &mut all);
-    one("lists", &Lists::default(), histories, seed, &mut all);
+    let wanted = |name: &str| args.model.as_ref().is_none_or(|model| model == name);
+    macro_rules! compared {
+        ($($name:literal: $model:expr),*) => {$(
+            if wanted($name) {
+                all.push(one($name, &$model, histories, seed));
+            }
+        )*};
+    }
+    compared!(
+        "register": Register::default(), "mutex": Mutex, "set": Set, "queue": Queue, "fifo": Fifo,
+        "map": Kv::default(), "lists": Lists::default(), "znodes": three_sessions()
+    );
+    if all.is_empty() {
+        let model = args.model.as_deref().unwrap_or_default();
+        return Err(format!("`--model {model}` is none of those that `--help` lists"));
+    }
     let wrong: usize = all.iter().map(|(_, compared, _)| compared.disagreements.len()).sum();
     if as_json {
         let row = |(name, compared, nanos): &(&str, Compared, u64)| {
@@ -201,7 +238,7 @@ fn differential(histories: u64, seed: u64, as_json: bool) -> Exit {
         ));
         disagreements.iter().take(3).for_each(|wrong| say(&format!("  {wrong}\n")));
     }
-    if wrong == 0 { Exit::Held } else { Exit::Violated }
+    Ok(if wrong == 0 { Exit::Held } else { Exit::Violated })
 }
 
 fn one<M: Sample>(
@@ -209,9 +246,8 @@ fn one<M: Sample>(
     model: &M,
     histories: u64,
     seed: u64,
-    all: &mut Vec<(&'static str, Compared, u64)>,
-) {
+) -> (&'static str, Compared, u64) {
     let clock = Clock::start();
     let compared = compare(model, seed, 0..histories);
-    all.push((name, compared, clock.nanos()));
+    (name, compared, clock.nanos())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::verdict::model::{Access, Model, mix};
+use crate::verdict::model::{Access, Model, Touched, mix};
 
 /// Objects under keys.
 #[derive(Clone, Debug)]
@@ -73,8 +73,10 @@ impl<M: Model> Model for Keyed<M> {
         self.inner.is_pure(&op.op, answer)
     }
 
-    fn touches(&self, op: &Self::Op, _: Option<&Self::Answer>, parts: &mut Vec<u64>) {
-        parts.push(mix(8, u64::from(op.key)) as u64);
+    fn touches(&self, op: &Self::Op, _: Option<&Self::Answer>, parts: &mut Touched) {
+        let key = mix(8, u64::from(op.key)) as u64;
+        parts.see(key);
+        parts.change(key);
     }
 
     fn hint(&self, op: &Self::Op, answer: Option<&Self::Answer>) -> Option<u64> {

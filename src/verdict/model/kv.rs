@@ -1,6 +1,6 @@
 //! A map from names to texts: get, put, append. What was never put is the empty text.
 
-use super::{Model, Timed, mix_text};
+use super::{Model, Timed, Touched, mix_text};
 
 /// What can be asked of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,8 +194,12 @@ impl Model for Kv {
         matches!(op, Op::Get { .. })
     }
 
-    fn touches(&self, op: &Op, _answer: Option<&Answer>, parts: &mut Vec<u64>) {
-        parts.push(mix_text(6, op.key()) as u64);
+    fn touches(&self, op: &Op, _answer: Option<&Answer>, parts: &mut Touched) {
+        let key = mix_text(6, op.key()) as u64;
+        match op {
+            Op::Get { .. } => parts.see(key),
+            Op::Put { .. } | Op::Append { .. } => parts.change(key),
+        }
     }
 
     /// A text that is only ever appended to passes through all that was read of it: each state is a

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Model, Timed, mix};
+use super::{Model, Timed, Touched, mix};
 
 /// What can be asked of lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,8 +117,11 @@ impl Model for Lists {
         matches!(op, Op::Read { .. })
     }
 
-    fn touches(&self, op: &Op, _answer: Option<&Answer>, parts: &mut Vec<u64>) {
-        parts.push(op.list() as u64);
+    fn touches(&self, op: &Op, _answer: Option<&Answer>, parts: &mut Touched) {
+        match op {
+            Op::Read { list } => parts.see(*list as u64),
+            Op::Append { list, .. } => parts.change(*list as u64),
+        }
     }
 
     /// A list passes through all that was read of it, so the longest read tells the order of its

@@ -1,7 +1,7 @@
 //! What a history is judged against: naive, independent models of the service.
 //!
 //! [`Model`] is what any object must be to be searched by [`crate::verdict::search`]: a register, a
-//! queue, a map, or one of your own. `tree` is the znode service, for histories of an ensemble.
+//! queue, a map, or one of your own. [`Znodes`] is the znode service, for histories of an ensemble.
 //!
 //! A model of one's own needs a state, one step that can be taken back, and a hash:
 //!
@@ -57,6 +57,7 @@ pub mod queue;
 pub mod register;
 pub mod set;
 pub(crate) mod tree;
+pub mod znodes;
 
 use std::fmt::Debug;
 
@@ -67,6 +68,7 @@ pub use mutex::Mutex;
 pub use queue::Queue;
 pub use register::Register;
 pub use set::Set;
+pub use znodes::Znodes;
 
 /// One operation of a history: who, when, what, and what came of it.
 ///
@@ -121,6 +123,49 @@ pub enum Access {
     Other,
 }
 
+/// The parts of a state that one operation touches (see [`Model::touches`]).
+#[derive(Clone, Debug, Default)]
+pub struct Touched {
+    /// The part, and how it is touched.
+    pub(super) parts: Vec<(u64, How)>,
+}
+
+/// How an operation touches a part of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum How {
+    /// It depends on it.
+    Sees,
+    /// It may change it.
+    Changes,
+    /// It may change it, probably as the only one.
+    Makes,
+}
+
+impl Touched {
+    /// Whether the operation can end with its answer, or what it does to another part, depends on
+    /// this part. A part that nobody sees joins nobody.
+    pub fn see(&mut self, part: u64) {
+        self.parts.push((part, How::Sees));
+    }
+
+    /// The operation may change this part. A part that nobody changes joins nobody.
+    pub fn change(&mut self, part: u64) {
+        self.parts.push((part, How::Changes));
+    }
+
+    /// As [`Touched::change`], of a part that is probably changed once and for all: if it is, and
+    /// all who see it do so clearly before or after, they are judged apart from each other, each
+    /// knowing of the change.
+    pub fn make(&mut self, part: u64) {
+        self.parts.push((part, How::Makes));
+    }
+
+    /// Nothing.
+    pub fn clear(&mut self) {
+        self.parts.clear();
+    }
+}
+
 /// A sequential object: what may happen to one state, one operation after the other.
 ///
 /// Only the first five methods are needed. The others make a search faster or its report nicer;
@@ -165,10 +210,10 @@ pub trait Model: Sized {
         false
     }
 
-    /// The parts of the state that an operation reads or changes, as numbers (hash a name with
+    /// The parts of the state that an operation sees or changes, as numbers (hash a name with
     /// [`mix`]; a collision costs time only). Operations without a common part, directly or through
     /// others, are judged apart. Nothing means: all of it.
-    fn touches(&self, _op: &Self::Op, _answer: Option<&Self::Answer>, _parts: &mut Vec<u64>) {}
+    fn touches(&self, _op: &Self::Op, _answer: Option<&Self::Answer>, _parts: &mut Touched) {}
 
     /// Where in the order this operation probably stands, in comparison with others (a zxid, a
     /// version, a sequence number): what is tried first. A wrong one costs time, never the verdict.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Model, mix};
+use super::{Model, Touched, mix};
 
 /// What can be asked of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +96,10 @@ impl Model for Set {
         matches!(op, Op::Has(_) | Op::Read)
     }
 
-    fn touches(&self, op: &Op, _answer: Option<&Answer>, parts: &mut Vec<u64>) {
+    fn touches(&self, op: &Op, _answer: Option<&Answer>, parts: &mut Touched) {
         match op {
-            Op::Add(element) | Op::Remove(element) | Op::Has(element) => {
-                parts.push(*element as u64);
-            }
+            Op::Add(element) | Op::Remove(element) => parts.change(*element as u64),
+            Op::Has(element) => parts.see(*element as u64),
             Op::Read => {}
         }
     }

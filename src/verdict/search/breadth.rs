@@ -69,7 +69,7 @@ const SWEEP: usize = 1 << 16;
 
 impl<M: Model> Breadth<M> {
     /// At the start of a part.
-    pub fn new(model: &M, part: &Part, options: &Options) -> Breadth<M> {
+    pub fn new(model: &M, part: &Part) -> Breadth<M> {
         let mut states = States::new();
         states.reset(model);
         let mut breadth = Breadth {
@@ -93,7 +93,7 @@ impl<M: Model> Breadth<M> {
             called: 0,
             paths: Vec::new(),
             sweep_at: SWEEP,
-            unfit: options.in_order || part.lost.iter().flatten().count() > WIDTH,
+            unfit: part.in_order || part.lost.iter().flatten().count() > WIDTH,
             nodes: 0,
         };
         breadth.unfit |= !breadth.give_slots(part);

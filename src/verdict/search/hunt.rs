@@ -10,6 +10,8 @@ use super::{Limit, Options, Stuck};
 pub struct Hunt<M: Model> {
     /// The part.
     pub part: Part,
+    /// What is judged elsewhere, so that no order found here has it.
+    guests: Vec<u32>,
     /// The model, narrowed to what the part shows.
     narrowed: Option<M>,
     /// The search depth first, unless it gave up.
@@ -48,11 +50,12 @@ pub enum Turn {
 const FIRST: u64 = 1 << 12;
 
 impl<M: Model> Hunt<M> {
-    /// Nothing searched yet. A spare search lends its memory.
+    /// Nothing searched yet of these operations, of which some are guests. A spare search lends its
+    /// memory.
     pub fn new(
         model: &M,
         ops: &History<M>,
-        ids: Vec<u32>,
+        (ids, guests): (Vec<u32>, Vec<u32>),
         options: &Options,
         spare: Option<Box<Depth<M>>>,
     ) -> Hunt<M> {
@@ -72,6 +75,7 @@ impl<M: Model> Hunt<M> {
         });
         Hunt {
             part,
+            guests,
             narrowed,
             depth,
             breadth: None,
@@ -136,7 +140,7 @@ impl<M: Model> Hunt<M> {
         spent.bytes -= self.depth_bytes;
         self.depth_bytes = 0;
         let turn = match end {
-            End::Legal => Some(Turn::Legal(depth.order(&self.part))),
+            End::Legal => Some(Turn::Legal(self.own(depth.order(&self.part)))),
             End::Illegal => {
                 let (placed, next) = (depth.best(&self.part), depth.best_next(&self.part));
                 Some(Turn::Illegal(self.stuck(placed, next)))
@@ -166,7 +170,7 @@ impl<M: Model> Hunt<M> {
     ) -> Option<Turn> {
         let model = self.narrowed.as_ref().unwrap_or(model);
         if std::mem::take(&mut self.fresh) {
-            self.breadth = Some(Box::new(Breadth::new(model, &self.part, options)));
+            self.breadth = Some(Box::new(Breadth::new(model, &self.part)));
         }
         let mut breadth = self.breadth.take()?;
         let before = breadth.nodes;
@@ -176,7 +180,7 @@ impl<M: Model> Hunt<M> {
         spent.bytes -= self.breadth_bytes;
         self.breadth_bytes = 0;
         match end {
-            End::Legal => Some(Turn::Legal(breadth.order(&self.part))),
+            End::Legal => Some(Turn::Legal(self.own(breadth.order(&self.part)))),
             End::Illegal => {
                 let (placed, next) = breadth.stuck(model, ops, &self.part);
                 Some(Turn::Illegal(self.stuck(placed, next)))
@@ -193,6 +197,12 @@ impl<M: Model> Hunt<M> {
                 None
             }
         }
+    }
+
+    /// An order without guests.
+    fn own(&self, mut order: Vec<u32>) -> Vec<u32> {
+        order.retain(|id| self.guests.binary_search(id).is_err());
+        order
     }
 
     fn stuck(&self, placed: Vec<usize>, next: Vec<usize>) -> Stuck {

@@ -64,8 +64,10 @@ mod explain;
 mod hunt;
 mod part;
 mod samples;
+mod split;
 mod states;
 mod table;
+pub mod znodes;
 mod zones;
 
 use super::model::{History, Model};
@@ -74,6 +76,7 @@ use depth::Depth;
 use hunt::{Hunt, Spent, Turn};
 
 pub use explain::{Explanation, explain};
+pub use samples::three_sessions;
 
 /// What may be used, and how far a search goes. All reductions only save time: no verdict depends
 /// on them.
@@ -223,9 +226,8 @@ impl<'m, M: Model> Checker<'m, M> {
         let mut orders: Vec<Vec<u32>> = Vec::new();
         let mut hunts = Vec::new();
         let mut spent = Spent::default();
-        // What is ordered in each part need not be in order within its process.
-        let apart = self.options.parts && !self.options.in_order;
-        for ids in part::split(self.model, ops, apart) {
+        let (apart, in_order) = (self.options.parts, self.options.in_order);
+        for split::Piece { ids, guests } in split::split(self.model, ops, apart, in_order) {
             if self.options.zones && !self.options.in_order {
                 match zones::decide(self.model, ops, &ids) {
                     zones::Zones::Legal(order) => {
@@ -238,7 +240,8 @@ impl<'m, M: Model> Checker<'m, M> {
                     zones::Zones::Unfit => {}
                 }
             }
-            let mut hunt = Hunt::new(self.model, ops, ids, &self.options, self.spare.take());
+            let spare = self.spare.take();
+            let mut hunt = Hunt::new(self.model, ops, (ids, guests), &self.options, spare);
             match hunt.turn(self.model, ops, &self.options, 0, &mut spent) {
                 Turn::Legal(order) => {
                     orders.push(order);
@@ -258,7 +261,7 @@ impl<'m, M: Model> Checker<'m, M> {
     fn stuck_in(&self, ops: &History<M>, few: Vec<u32>, part: &[u32]) -> Found {
         let part = part.iter().map(|id| *id as usize).collect();
         let options = Options { zones: false, ..Options::default() };
-        let mut hunt = Hunt::new(self.model, ops, few, &options, None);
+        let mut hunt = Hunt::new(self.model, ops, (few, Vec::new()), &options, None);
         let mut spent = Spent::default();
         for round in 0..u32::MAX {
             match hunt.turn(self.model, ops, &options, round, &mut spent) {

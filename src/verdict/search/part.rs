@@ -5,6 +5,7 @@
 
 use super::super::model::{History, Model};
 use super::Options;
+use super::split::overlapping;
 
 /// In [`Part::class`]: the operation was answered.
 pub const ANSWERED: u32 = u32::MAX;
@@ -28,6 +29,9 @@ pub struct Part {
     /// Answered operations that are not pure, overlap and are equal have equal numbers here: of
     /// these only the one that must return first is tried. Empty if there are none.
     pub equal: Vec<u32>,
+    /// Whether a process has operations under way at once, whose order matters. Otherwise time says
+    /// it all.
+    pub in_order: bool,
     /// With `in_order`: what must be placed before each, and what it must not come after.
     pub before: Vec<Before>,
     /// How many processes there are, with `in_order`.
@@ -69,15 +73,17 @@ impl Part {
             lost: Vec::new(),
             class: vec![ANSWERED; n],
             equal: Vec::new(),
+            in_order: false,
             before: Vec::new(),
             processes: 0,
             ranks: Vec::new(),
         };
+        part.in_order = options.in_order && !overlapping(ops, &part.ids).is_empty();
         part.line_up(model, ops, options);
-        if options.symmetry && !options.in_order {
+        if options.symmetry && !part.in_order {
             part.find_equals::<M>(ops);
         }
-        if options.in_order {
+        if part.in_order {
             part.keep_in_order(model, ops);
         }
         if options.hints {
@@ -130,10 +136,10 @@ impl Part {
         let of = |at: usize| &ops[self.ids[at] as usize];
         let one = of(at);
         let in_process = |at: &usize| of(*at).process == one.process;
-        let before = (0..at).rev().find(in_process).filter(|_| options.in_order);
+        let before = (0..at).rev().find(in_process).filter(|_| self.in_order);
         let equal = |class: &Vec<(u32, u32)>| {
             let last = class[class.len() - 1].0 as usize;
-            of(last).op == one.op && (!options.in_order || before == Some(last))
+            of(last).op == one.op && (!self.in_order || before == Some(last))
         };
         let class = self.lost.iter().position(equal).filter(|_| options.symmetry);
         let class = class.unwrap_or(self.lost.len());
@@ -189,47 +195,4 @@ impl Part {
         }
         self.processes = last.len();
     }
-}
-
-/// The positions of operations that must be judged together, each list by position.
-pub fn split<M: Model>(model: &M, ops: &History<M>, apart: bool) -> Vec<Vec<u32>> {
-    let all = || vec![(0..ops.len() as u32).collect()];
-    let mut facets: Vec<(u64, u32)> = Vec::new();
-    let mut touched = Vec::new();
-    for (at, timed) in ops.iter().enumerate() {
-        touched.clear();
-        model.touches(&timed.op, timed.answer.as_ref(), &mut touched);
-        if touched.is_empty() || !apart {
-            return all();
-        }
-        facets.extend(touched.iter().map(|facet| (*facet, at as u32)));
-    }
-    facets.sort_unstable();
-    let mut up: Vec<u32> = (0..ops.len() as u32).collect();
-    for pair in facets.windows(2) {
-        if pair[0].0 == pair[1].0 {
-            let (a, b) = (root(&mut up, pair[0].1), root(&mut up, pair[1].1));
-            up[a.max(b) as usize] = a.min(b);
-        }
-    }
-    let mut parts: Vec<Vec<u32>> = Vec::new();
-    let mut number = vec![u32::MAX; ops.len()];
-    for at in 0..ops.len() as u32 {
-        let root = root(&mut up, at) as usize;
-        if number[root] == u32::MAX {
-            number[root] = parts.len() as u32;
-            parts.push(Vec::new());
-        }
-        parts[number[root] as usize].push(at);
-    }
-    parts
-}
-
-/// The least of those that `at` is joined with; the way there is halved.
-fn root(up: &mut [u32], mut at: u32) -> u32 {
-    while up[at as usize] != at {
-        up[at as usize] = up[up[at as usize] as usize];
-        at = up[at as usize];
-    }
-    at
 }

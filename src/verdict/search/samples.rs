@@ -1,10 +1,14 @@
 //! How histories of each model are drawn: few values, so that much is possible.
 
+mod znodes;
+
 use crate::base::Draw;
 
 use super::super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set};
 use super::super::model::{fifo, kv, list, mutex, queue, register, set};
 use super::differential::Sample;
+
+pub use znodes::three_sessions;
 
 /// One of the answers that the model accepts in this state.
 fn accepted<M: Model>(

@@ -65,6 +65,7 @@ fn the_search_agrees_with_the_definition() {
     agrees(&Fifo);
     agrees(&Kv::default());
     agrees(&Lists::default());
+    agrees(&samples::three_sessions());
 }
 
 /// A stale read among others: who cannot be placed, why, and which answers contradict each other.

@@ -30,7 +30,7 @@ pub struct Shape {
 }
 
 /// Operations with their intervals and moments: each client calls again soon after it is answered.
-fn intervals(clients: u64, ops: usize, dice: &mut Dice) -> Vec<(u64, u64, u64, u64)> {
+pub fn intervals(clients: u64, ops: usize, dice: &mut Dice) -> Vec<(u64, u64, u64, u64)> {
     let mut free: Vec<u64> = (0..clients).map(|_| dice.below(500)).collect();
     let mut all = Vec::with_capacity(ops);
     for at in 0..ops {

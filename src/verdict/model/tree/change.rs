@@ -80,6 +80,25 @@ impl Model {
         self.hash
     }
 
+    /// Whether two models that keep no past are in the same state.
+    pub(crate) fn same(&self, other: &Model) -> bool {
+        let live = |model: &Model| {
+            let all = model.places.iter().map(|(path, place)| (path.clone(), model.node(*place)));
+            all.filter_map(|(path, node)| Some((path, node?.clone()))).collect::<Vec<_>>()
+        };
+        self.sessions.keys().eq(other.sessions.keys()) && live(self) == live(other)
+    }
+
+    /// How many paths it knows, there or not.
+    pub(crate) fn size(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the session owns a node.
+    pub(crate) fn owns(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|owned| !owned.is_empty())
+    }
+
     /// Where [`Model::back`] comes back to.
     pub(crate) fn mark(&self) -> usize {
         self.undo.len()

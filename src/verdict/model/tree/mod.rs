@@ -67,7 +67,7 @@ pub(crate) struct Trigger {
 }
 
 /// One node at one zxid.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Node {
     data: Option<Arc<[u8]>>,
     czxid: Zxid,

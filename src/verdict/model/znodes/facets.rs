@@ -1,0 +1,194 @@
+//! What an operation on znodes touches (checker notes, 4c).
+//!
+//! A znode is four things: that it exists, its data with the version, its list of children, and the
+//! counter of creates under it, which names sequential children. A Stat shows the last two, too, as
+//! cversion and numChildren. Besides there are, of each session, that it is open, and what it owns.
+//!
+//! What an operation sees is what decides its answer, or what it does elsewhere, in any state:
+//! rather too much than too little. A node that its session owns can go at any time between, so
+//! whoever makes one stays together with the end of its session.
+
+use crate::base::SessionId;
+use crate::verdict::model::{Touched, mix, mix_text};
+use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
+
+/// Tags of the facets.
+const EXISTS: u64 = 11;
+const DATA: u64 = 12;
+const CHILDREN: u64 = 13;
+const COUNTER: u64 = 14;
+const OPEN: u64 = 15;
+const OWNS: u64 = 16;
+
+type Told<'a> = Option<&'a Result<Reply, ErrorCode>>;
+
+/// What this operation with this answer touches.
+pub(super) fn touches(op: &super::Op, told: Told<'_>, parts: &mut Touched) {
+    let super::Op { session, op } = op;
+    parts.see(mix(OPEN, session.0 as u64) as u64);
+    let effect = match told {
+        None => true,
+        Some(Ok(Reply::Multi(results))) => results.iter().all(Result::is_ok) && op.is_write(),
+        Some(Ok(_)) => op.is_write(),
+        Some(Err(_)) => false,
+    };
+    match (op, told) {
+        (Op::Multi(all) | Op::MultiRead(all), Some(Ok(Reply::Multi(results)))) => {
+            for (part, result) in all.iter().zip(results) {
+                one(*session, part, result.as_ref().ok(), effect, parts);
+            }
+        }
+        (Op::Multi(all) | Op::MultiRead(all), _) => {
+            all.iter().for_each(|part| one(*session, part, None, effect, parts));
+        }
+        (op, Some(Ok(reply))) => one(*session, op, Some(reply), effect, parts),
+        (op, Some(Err(_)) | None) => one(*session, op, None, effect, parts),
+    }
+}
+
+/// One operation, or part of a multi: with its reply, if it succeeded and that is known, and
+/// whether it may have an effect.
+fn one(session: SessionId, op: &Op, reply: Option<&Reply>, effect: bool, parts: &mut Touched) {
+    match op {
+        Op::Create { path, mode, .. } => create(session, path, *mode, reply, effect, parts),
+        Op::Delete { path, version } => {
+            let above = parent(path);
+            see(parts, &[EXISTS], above);
+            see(parts, &[EXISTS, CHILDREN], path);
+            see_version(parts, path, *version);
+            if effect {
+                change(parts, &[EXISTS, DATA, CHILDREN, COUNTER], path);
+                change(parts, &[CHILDREN], above);
+            }
+        }
+        Op::SetData { path, version, .. } => {
+            see(parts, &[EXISTS], path);
+            see_version(parts, path, *version);
+            if reply.is_some() {
+                see(parts, &[DATA, CHILDREN, COUNTER], path);
+            }
+            if effect {
+                change(parts, &[DATA], path);
+            }
+        }
+        Op::Check { path, version } => {
+            see(parts, &[EXISTS], path);
+            see_version(parts, path, *version);
+        }
+        Op::Exists { path, .. } | Op::GetData { path, .. } => {
+            see(parts, &[EXISTS], path);
+            if reply.is_some() {
+                see(parts, &[DATA, CHILDREN, COUNTER], path);
+            }
+        }
+        Op::GetChildren { path, stat, .. } => {
+            see(parts, &[EXISTS], path);
+            if reply.is_some() {
+                see(parts, &[CHILDREN], path);
+                if *stat {
+                    see(parts, &[DATA, COUNTER], path);
+                }
+            }
+        }
+        Op::CloseSession => {
+            parts.see(mix(OWNS, session.0 as u64) as u64);
+            if effect {
+                parts.make(mix(OPEN, session.0 as u64) as u64);
+            }
+        }
+        // Without a say in the tree, or never a part of a multi.
+        Op::Multi(_)
+        | Op::MultiRead(_)
+        | Op::Sync { .. }
+        | Op::Ping
+        | Op::SetWatches { .. }
+        | Op::CreateSession { .. } => {}
+    }
+}
+
+fn create(
+    session: SessionId,
+    path: &str,
+    mode: CreateMode,
+    reply: Option<&Reply>,
+    effect: bool,
+    parts: &mut Touched,
+) {
+    let above = parent(path);
+    see(parts, &[EXISTS], above);
+    let node = if mode.is_sequential() {
+        see(parts, &[COUNTER], above);
+        match reply {
+            Some(Reply::Created { path, .. }) => family(path),
+            // Whatever it was called: the last part of the name does not matter.
+            Some(_) | None => path,
+        }
+    } else {
+        family(path)
+    };
+    parts.see(mix_text(EXISTS, node) as u64);
+    if !effect {
+        return;
+    }
+    let lasts = !mode.is_ephemeral() && !mode.is_sequential();
+    for facet in [EXISTS, DATA, CHILDREN, COUNTER] {
+        let facet = mix_text(facet, node) as u64;
+        if lasts { parts.make(facet) } else { parts.change(facet) }
+    }
+    change(parts, &[CHILDREN, COUNTER], above);
+    if mode.is_ephemeral() {
+        parts.change(mix(OWNS, session.0 as u64) as u64);
+    }
+}
+
+fn see(parts: &mut Touched, facets: &[u64], path: &str) {
+    facets.iter().for_each(|facet| parts.see(mix_text(*facet, family(path)) as u64));
+}
+
+fn see_version(parts: &mut Touched, path: &str, version: i32) {
+    if version != -1 {
+        see(parts, &[DATA], path);
+    }
+}
+
+fn change(parts: &mut Touched, facets: &[u64], path: &str) {
+    facets.iter().for_each(|facet| parts.change(mix_text(*facet, family(path)) as u64));
+}
+
+/// What a path has in common with all that sequential creates could have called like it: nobody
+/// knows what a lost one was called. It is the path without the ten characters of a counter.
+fn family(path: &str) -> &str {
+    let Some(at) = path.len().checked_sub(10).filter(|at| path.is_char_boundary(*at)) else {
+        return path;
+    };
+    let (before, counter) = path.split_at(at);
+    let digits = counter.strip_prefix('-').unwrap_or(counter);
+    let is_counter = digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_counter && before.contains('/') { before } else { path }
+}
+
+fn parent(path: &str) -> &str {
+    match path.rfind('/') {
+        None | Some(0) => "/",
+        Some(slash) => &path[..slash],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_at_the_end_is_no_part_of_a_family() {
+        for (path, name) in [
+            ("/a/q-0000000012", "/a/q-"),
+            ("/a/0000000012", "/a/"),
+            ("/a/q--000000001", "/a/q-"),
+            ("/a/q-00000012", "/a/q-00000012"),
+            ("/a", "/a"),
+            ("/ä123456789", "/ä123456789"),
+        ] {
+            assert_eq!(family(path), name);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Histories of the znode service, as seen in a run or read from a file, made ready for a search.
+//!
+//! What has to be ordered are all answered operations that the tree decides, and of the lost ones
+//! those that may have had an effect. Refusals that depend on clocks, connections or encodings had
+//! none. A session that makes ephemeral nodes may end at any time after: that is a closeSession
+//! which nobody answered.
+//!
+//! **Reads may lag** ([`Reads::Lag`]): writes are linearizable, and each session sees them in that
+//! order, never backwards, never before its own, never behind what had returned before its last sync
+//! was called. This is ordered sequential consistency of the writes, and it is the same as an order
+//! of all operations that keeps each session's order, in which a read takes effect anywhere between
+//! its session's last sync or write and its return. So it is asked of the same search. Writes of a
+//! session pass through the leader, so a read after one lags no further than behind that.
+
+use std::collections::BTreeMap;
+
+use crate::base::SessionId;
+use crate::history::{CallId, History, Outcome};
+use crate::znode::op::{ErrorCode, Op};
+
+use super::super::model::Timed;
+use super::super::model::znodes::{Answer, Op as Asked, Znodes};
+use super::{Found, Options};
+
+/// What reads promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// They take effect between call and return, as writes do.
+    Fresh,
+    /// They may lag, within what their session saw and asked to be synced.
+    Lag,
+}
+
+/// A history made ready.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The service, with the sessions of the history.
+    pub model: Znodes,
+    /// What has to be ordered, by call. Processes number the sessions, times are steps.
+    pub ops: Vec<Timed<Asked, Answer>>,
+    /// Whose call each of them was; `None` for the end of a session that nobody asked for.
+    pub calls: Vec<Option<CallId>>,
+}
+
+/// Looks for an order. The operations of a session take effect in the order of their calls.
+pub fn check(history: &History, reads: Reads, options: &Options) -> (Ready, Found) {
+    let ready = ready(history, reads);
+    let found = super::check(&ready.model, &ready.ops, &of_sessions(options));
+    (ready, found)
+}
+
+/// These options, for histories of sessions: several requests of one may be under way at once.
+pub fn of_sessions(options: &Options) -> Options {
+    Options { in_order: true, ..options.clone() }
+}
+
+/// What has to be ordered.
+pub fn ready(history: &History, reads: Reads) -> Ready {
+    let mut all: Vec<(Timed<Asked, Answer>, Option<CallId>)> = Vec::new();
+    let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
+    for operation in &history.operations {
+        let known = sessions.len() as u64;
+        let new = || Session { number: known, ..Session::default() };
+        let session = sessions.entry(operation.session).or_insert_with(new);
+        let call = operation.invoked.step;
+        let result = match &operation.outcome {
+            Outcome::Ok(reply) => Some(Ok(reply.clone())),
+            Outcome::Failed(code) if depends_on_more(*code) => continue,
+            Outcome::Failed(code) => Some(Err(*code)),
+            Outcome::Lost | Outcome::Open => None,
+        };
+        let is_write = operation.op.is_write();
+        let is_sync = matches!(operation.op, Op::Sync { .. });
+        let from = if is_write || reads == Reads::Fresh { call } else { session.fresh };
+        if result.is_some() && (is_write || is_sync) {
+            session.fresh = call;
+        }
+        if !is_decided(&operation.op) || result.is_none() && !is_write {
+            continue;
+        }
+        if makes_ephemerals(&operation.op) {
+            session.owns.get_or_insert(call);
+        }
+        let asked = Asked { session: operation.session, op: operation.op.clone() };
+        let ret = operation.returned.map_or(u64::MAX, |at| at.step);
+        let answer = result.map(|result| Answer { result, zxid: operation.zxid });
+        let ret = if answer.is_none() { u64::MAX } else { ret };
+        let process = 2 * session.number;
+        all.push((Timed { process, call: from, ret, op: asked, answer }, Some(operation.id)));
+    }
+    // Of a session that owns nothing a lost end does nothing.
+    all.retain(|(timed, _)| {
+        let is_end = timed.answer.is_none() && timed.op.op == Op::CloseSession;
+        !is_end || sessions[&timed.op.session].owns.is_some()
+    });
+    for (id, session) in &sessions {
+        let Some(from) = session.owns else { continue };
+        let op = Asked { session: *id, op: Op::CloseSession };
+        // Not in the order of its session: nobody called it.
+        let process = 2 * session.number + 1;
+        all.push((Timed::lost(process, from, op), None));
+    }
+    // Widened reads come before what was called later, but after what their session called before.
+    all.sort_by_key(|(timed, _)| timed.call);
+    let (ops, calls) = all.into_iter().unzip();
+    Ready { model: Znodes::new(sessions.into_keys()), ops, calls }
+}
+
+/// What is known of a session so far.
+#[derive(Default)]
+struct Session {
+    /// The how-manyth it is.
+    number: u64,
+    /// Since when reads may lag: the call of its last answered sync or write.
+    fresh: u64,
+    /// When it first called for an ephemeral node.
+    owns: Option<u64>,
+}
+
+/// Whether the tree decides what the operation answers.
+fn is_decided(op: &Op) -> bool {
+    let has_config = |path: &str| path == "/zookeeper/config";
+    match op {
+        Op::Exists { path, .. } | Op::GetData { path, .. } | Op::GetChildren { path, .. } => {
+            !has_config(path)
+        }
+        Op::MultiRead(parts) => parts.iter().all(is_decided),
+        Op::Create { .. }
+        | Op::Delete { .. }
+        | Op::SetData { .. }
+        | Op::Multi(_)
+        | Op::CloseSession => true,
+        Op::Check { .. }
+        | Op::Sync { .. }
+        | Op::SetWatches { .. }
+        | Op::Ping
+        | Op::CreateSession { .. } => false,
+    }
+}
+
+/// Refusals that depend on clocks, connections or encodings, not on the tree: without effect.
+fn depends_on_more(code: ErrorCode) -> bool {
+    match code {
+        ErrorCode::SessionExpired
+        | ErrorCode::SessionMoved
+        | ErrorCode::MarshallingError
+        | ErrorCode::Unimplemented
+        | ErrorCode::NoAuth
+        | ErrorCode::InvalidAcl
+        | ErrorCode::AuthFailed
+        | ErrorCode::SystemError
+        | ErrorCode::BadArguments => true,
+        ErrorCode::NoNode
+        | ErrorCode::BadVersion
+        | ErrorCode::NoChildrenForEphemerals
+        | ErrorCode::NodeExists
+        | ErrorCode::NotEmpty
+        | ErrorCode::RuntimeInconsistency => false,
+    }
+}
+
+fn makes_ephemerals(op: &Op) -> bool {
+    match op {
+        Op::Create { mode, .. } => mode.is_ephemeral(),
+        Op::Multi(parts) => parts.iter().any(makes_ephemerals),
+        Op::Delete { .. }
+        | Op::Exists { .. }
+        | Op::GetData { .. }
+        | Op::SetData { .. }
+        | Op::GetChildren { .. }
+        | Op::Check { .. }
+        | Op::Sync { .. }
+        | Op::MultiRead(_)
+        | Op::SetWatches { .. }
+        | Op::Ping
+        | Op::CreateSession { .. }
+        | Op::CloseSession => false,
+    }
+}
