@@ -9,7 +9,8 @@ use crate::history::{At, History, Totals};
 use crate::kit::Kit;
 use crate::plan::{Driver, Fault, Plan, Split};
 use crate::run::{CannotRun, Run};
-use crate::verdict::linear::{self, Linear};
+use crate::verdict::search::znodes::{self, Reads};
+use crate::verdict::search::{Found, Options};
 use crate::verdict::signature::Stances;
 use crate::verdict::{Finding, Outcome, Signature, Weight};
 
@@ -187,6 +188,8 @@ fn caught<T>(ran: std::thread::Result<Result<T, CannotRun>>) -> Result<T, Came> 
 
 /// How many steps the black-box search may take for one history: most small ones need hundreds.
 const SEARCH_STEPS: u64 = 50_000;
+/// How many bytes it may hold meanwhile.
+const SEARCH_BYTES: u64 = 64 << 20;
 /// Histories of more calls are left to the witness alone.
 const SEARCH_CALLS: usize = 400;
 
@@ -220,15 +223,16 @@ fn search(first: &mut Small, history: &History) {
     if first.totals.properties.get("Linearizability").copied().unwrap_or_default() == 0 {
         return;
     }
-    let (word, stuck) = match linear::check(history, SEARCH_STEPS) {
-        Linear::Ok => ("black-box search: agrees with the witness", None),
-        Linear::Unknown => ("black-box search: out of steps", None),
-        Linear::Illegal { explained, stuck } => {
-            ("black-box search: disagrees", Some((explained, stuck)))
-        }
+    let options = Options { nodes: SEARCH_STEPS, bytes: SEARCH_BYTES, ..Options::default() };
+    let (ready, found) = znodes::check(history, Reads::Lag, &options);
+    let (word, stuck) = match found {
+        Found::Legal(_) => ("black-box search: agrees with the witness", None),
+        Found::Unknown(_) => ("black-box search: out of steps", None),
+        Found::Illegal(stuck) => ("black-box search: disagrees", Some(stuck)),
     };
     add_to(&mut first.totals.world, word, 1);
-    if let Some((explained, stuck)) = stuck {
+    if let Some(stuck) = stuck {
+        let next: Vec<_> = stuck.next.iter().filter_map(|at| ready.calls[*at]).collect();
         let finding = Finding {
             property: "Linearizability",
             weight: Weight::Violation,
@@ -236,8 +240,10 @@ fn search(first: &mut Small, history: &History) {
             peers: Vec::new(),
             kind: "search_disagrees",
             detail: format!(
-                "the witness accepts the history, but no order of its calls explains more than \
-                 {explained} answers; the next could be {stuck:?}"
+                "the witness accepts the history, but the longest order that was found ends after \
+                 {} of {} calls; the next could be {next:?}",
+                stuck.placed.len(),
+                stuck.part.len()
             ),
         };
         first.signature = Some(Stances::default().sign(&finding));

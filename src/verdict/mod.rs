@@ -12,7 +12,6 @@ pub mod forge;
 pub mod generate;
 pub mod invariant;
 pub mod judge;
-pub mod linear;
 pub mod liveness;
 pub mod locks;
 pub mod model;

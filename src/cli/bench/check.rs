@@ -9,16 +9,16 @@ mod trees;
 
 use serde_json::json;
 
-use crate::verdict::model::{Fifo, History, Kv, Lists, Model, Mutex, Queue, Register, Set};
+use crate::verdict::model::{Fifo, History, Kv, Lists, Model, Mutex, Queue, Register, Set, Znodes};
 use crate::verdict::search::differential::{Compared, Sample, compare};
-use crate::verdict::search::{Checker, Found, Options, three_sessions};
+use crate::verdict::search::{Checker, Found, Options};
 
 use super::super::args::BenchCheckArgs;
 use super::super::{Done, Exit, say};
 use super::{Clock, Row, median, peak_memory, print};
 
 use histories::{Shape, appends, burst, map, register, spoilt};
-use trees::{Forest, service, stale, tree};
+use trees::{Forest, stale, tree};
 
 /// Measures, or compares.
 pub fn check(args: &BenchCheckArgs, as_json: bool) -> Done {
@@ -185,12 +185,12 @@ fn forests() -> Result<Vec<Row>, String> {
         ("tree_10_lost_illegal", 10, 2, Truth::Illegal),
     ] {
         let forest = Forest { sessions, ops: 2_000, lost };
-        let (model, mut ops) = (service(forest), tree(forest, 1));
+        let mut ops = tree(forest, 1);
         if truth == Truth::Illegal {
             ops = stale(ops);
         }
         let what = format!("21 paths, {sessions} sessions, {lost} % of the writes lost");
-        rows.push(row(name, &model, &ops, truth, &what)?);
+        rows.push(row(name, &Znodes, &ops, truth, &what)?);
     }
     Ok(rows)
 }
@@ -209,7 +209,7 @@ fn differential(histories: u64, args: &BenchCheckArgs, as_json: bool) -> Done {
     }
     compared!(
         "register": Register::default(), "mutex": Mutex, "set": Set, "queue": Queue, "fifo": Fifo,
-        "map": Kv::default(), "lists": Lists::default(), "znodes": three_sessions()
+        "map": Kv::default(), "lists": Lists::default(), "znodes": Znodes
     );
     if all.is_empty() {
         let model = args.model.as_deref().unwrap_or_default();

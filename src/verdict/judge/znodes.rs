@@ -2,10 +2,11 @@
 
 use crate::history::History;
 use crate::history::foreign::Refusal;
-use crate::verdict::linear::{self, Linear};
-use crate::verdict::search::Options;
+use crate::verdict::model::{Model, Znodes};
+use crate::verdict::search::znodes::{self, Reads};
+use crate::verdict::search::{Explanation, Found, Options, explain};
 
-use super::{Answer, Candidate, Why};
+use super::{Answer, Candidate, Why, explain as words};
 
 /// A consistency level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,30 +61,51 @@ pub fn judge(
     _sync: SyncFlavour,
     options: &Options,
 ) -> Result<(Answer, Notes), Refusal> {
-    if level == Level::Linearizable {
-        let what = "znode histories cannot be judged at this level here";
-        return Err(Refusal::on_line(0, what, "say `--level sync-linearizable`"));
-    }
-    let answer = match linear::check(history, options.nodes) {
-        Linear::Ok => Answer::True,
-        Linear::Unknown => Answer::Unknown("the budget of steps ran out".to_string()),
-        Linear::Illegal { explained, stuck } => {
-            let of = history.operations.len() as u64;
-            let next = stuck.iter().filter_map(|id| {
-                let found = history.operations.binary_search_by_key(id, |op| op.id).ok()?;
-                let operation = &history.operations[found];
-                Some(Candidate {
-                    process: operation.client.0.into(),
-                    text: crate::history::words::op(&operation.op),
-                    reason: "its answer does not fit".to_string(),
-                    ..Candidate::default()
-                })
-            });
-            let placed = explained as u64;
-            let detail = format!("after {placed} operations none of those left can come next");
-            let (property, next) = ("Linearizability", next.collect());
-            Answer::False(Why { property, detail, placed, of, prefix: Vec::new(), next })
+    let reads = match level {
+        Level::Linearizable => Reads::Fresh,
+        Level::SyncLinearizable => Reads::Lag,
+    };
+    let (ready, found) = znodes::check(history, reads, options);
+    let answer = match found {
+        Found::Legal(_) => Answer::True,
+        Found::Unknown(reached) => Answer::Unknown(words::how_far(&reached)),
+        Found::Illegal(stuck) => {
+            let options = znodes::of_sessions(options);
+            let why = explain(&Znodes, &ready.ops, &stuck, &options);
+            Answer::False(told(&ready, &why, stuck.part.len()))
         }
     };
     Ok((answer, Vec::new()))
+}
+
+/// How many operations of the order are shown.
+const SHOWN: usize = 5;
+
+/// An explanation, for people.
+fn told(ready: &znodes::Ready, why: &Explanation, of: usize) -> Why {
+    let show = |at: usize| Znodes.show(&ready.ops[at].op, ready.ops[at].answer.as_ref());
+    let candidate = |at: usize, reason: &str| Candidate {
+        process: ready.ops[at].op.session.0 as u64,
+        text: show(at),
+        reason: reason.to_string(),
+        ..Candidate::default()
+    };
+    let shown = why.prefix.len().saturating_sub(SHOWN);
+    let core: Vec<String> = why.core.iter().map(|at| format!("`{}`", show(*at))).collect();
+    let reason = why.refused.first().map_or("", |(_, reason)| reason);
+    let detail = format!(
+        "after {} operations `{}` cannot come next ({reason}); these contradict each other{}: {}",
+        why.prefix.len(),
+        show(why.cannot),
+        if why.minimal { "" } else { ", or some of them" },
+        core.join(", ")
+    );
+    Why {
+        property: "Linearizability",
+        detail,
+        placed: why.prefix.len() as u64,
+        of: of as u64,
+        prefix: why.prefix[shown..].iter().map(|at| candidate(*at, "")).collect(),
+        next: why.refused.iter().map(|(at, reason)| candidate(*at, reason)).collect(),
+    }
 }

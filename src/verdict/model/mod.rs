@@ -128,6 +128,8 @@ pub enum Access {
 pub struct Touched {
     /// The part, and how it is touched.
     pub(super) parts: Vec<(u64, How)>,
+    /// Whether it may change more than that.
+    pub(super) unnamed: bool,
 }
 
 /// How an operation touches a part of a state.
@@ -160,9 +162,16 @@ impl Touched {
         self.parts.push((part, How::Makes));
     }
 
+    /// The operation may change parts that it cannot name. It must be joined with all who see them
+    /// through others who do.
+    pub fn change_unnamed(&mut self) {
+        self.unnamed = true;
+    }
+
     /// Nothing.
     pub fn clear(&mut self) {
         self.parts.clear();
+        self.unnamed = false;
     }
 }
 

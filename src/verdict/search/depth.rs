@@ -26,6 +26,9 @@ pub enum End {
     Out(Limit),
 }
 
+/// As [`PLACED`], of a lost operation that nothing has followed yet which it matters to.
+const WAITING: u64 = 0xE7A1_93D5_0F6C_2B89;
+
 /// One operation placed.
 struct Frame<U> {
     op: u32,
@@ -56,6 +59,10 @@ pub struct Depth<M: Model> {
     latest: Vec<u32>,
     frames: Vec<Frame<M::Undo>>,
     choices: Vec<u32>,
+    /// What is answered and may come next by time, pure or not; and lost operations placed after
+    /// all that is answered which nothing has followed yet that they matter to.
+    open: Vec<u32>,
+    waiting: Vec<u32>,
     seen: Table,
     /// With `exact`: what was tried, by hash.
     exact: BTreeMap<u128, Vec<Place<M>>>,
@@ -69,8 +76,8 @@ pub struct Depth<M: Model> {
     pub nodes: u64,
 }
 
-/// What is placed, and the state.
-type Place<M> = (Vec<bool>, <M as Model>::State);
+/// What is placed, what of it waits, and the state.
+type Place<M> = (Vec<bool>, u128, <M as Model>::State);
 
 /// No choice was made.
 const FORCED: u32 = u32::MAX;
@@ -89,6 +96,8 @@ impl<M: Model> Depth<M> {
             latest: Vec::new(),
             frames: Vec::new(),
             choices: Vec::new(),
+            open: Vec::new(),
+            waiting: Vec::new(),
             seen: Table::default(),
             exact: BTreeMap::new(),
             exact_bytes: 0,
@@ -164,11 +173,15 @@ impl<M: Model> Depth<M> {
             let (from, mut next) = match self.at {
                 Some(at) => at,
                 None => {
+                    let before = self.frames.len();
                     self.gather(model, ops, part);
                     if self.left == 0 {
                         return End::Legal;
                     }
                     let from = self.gather_choices(part, options);
+                    if part.knows_needs() {
+                        self.keep_needed(part, before, from as usize);
+                    }
                     (from, from)
                 }
             };
@@ -235,14 +248,18 @@ impl<M: Model> Depth<M> {
         let from = self.choices.len();
         let end = part.events.len() as u32;
         let mut event = self.next[end as usize];
+        self.open.clear();
         while event != end {
             let (op, is_return) =
                 (part.events[event as usize] / 2, part.events[event as usize] % 2);
             if is_return == 1 {
                 break;
             }
-            if !part.pure[op as usize] && self.in_turn(part, op) {
-                self.push_choice(part, op, from);
+            if self.in_turn(part, op) {
+                self.open.push(op);
+                if !part.pure[op as usize] {
+                    self.push_choice(part, op, from);
+                }
             }
             event = self.next[event as usize];
         }
@@ -258,6 +275,90 @@ impl<M: Model> Depth<M> {
             }
         }
         from as u32
+    }
+
+    /// Leaves out choices by which a lost operation would stand before what it does not matter to.
+    ///
+    /// Of all orders look at one in which lost operations are as few and stand as late as can be.
+    /// In it each of those that stand together right before an answered operation matters to this,
+    /// or to a later one of them: else it could stand behind it.
+    fn keep_needed(&mut self, part: &Part, before: usize, from: usize) {
+        self.find_waiting(part, before);
+        if before < self.frames.len() {
+            // Pure ones have followed.
+            let pure = &self.frames[before..];
+            let idle = |lost: &u32| !pure.iter().any(|frame| part.matters(*lost, frame.op));
+            if self.waiting.iter().any(idle) {
+                self.choices.truncate(from);
+                return;
+            }
+            self.waiting.clear();
+        }
+        let Depth { choices, open, waiting, .. } = self;
+        let lost: Vec<u32> = choices[from..]
+            .iter()
+            .copied()
+            .filter(|op| part.class[*op as usize] != ANSWERED)
+            .collect();
+        let mut kept = from;
+        for at in from..choices.len() {
+            let op = choices[at];
+            let fits = if part.class[op as usize] == ANSWERED {
+                waiting.iter().all(|lost| part.matters(*lost, op))
+            } else {
+                let both = |other: &u32| {
+                    part.matters(*other, op)
+                        || open.iter().any(|x| part.matters(*other, *x) && part.matters(op, *x))
+                };
+                let useful = open.iter().any(|x| part.matters(op, *x))
+                    || lost.iter().any(|other| *other != op && part.matters(op, *other));
+                useful && waiting.iter().all(both)
+            };
+            if fits {
+                choices[kept] = op;
+                kept += 1;
+            }
+        }
+        choices.truncate(kept);
+    }
+
+    /// The lost operations that stand together last among the first so many placed, without those
+    /// that matter to a later one of them.
+    fn find_waiting(&mut self, part: &Part, many: usize) {
+        self.waiting.clear();
+        for frame in self.frames[..many].iter().rev() {
+            if part.class[frame.op as usize] == ANSWERED {
+                break;
+            }
+            self.waiting.push(frame.op);
+        }
+        self.settle_waiting(part);
+    }
+
+    /// Of operations that stand together, the last first, keeps those that matter to none later.
+    fn settle_waiting(&mut self, part: &Part) {
+        for at in (1..self.waiting.len()).rev() {
+            let (later, earlier) = (&self.waiting[..at], self.waiting[at]);
+            if later.iter().any(|other| part.matters(earlier, *other)) {
+                self.waiting.remove(at);
+            }
+        }
+    }
+
+    /// What tells apart configurations that differ in what waits, behind one operation more.
+    fn waiting_hash(&mut self, part: &Part, op: u32) -> u128 {
+        if !part.knows_needs() || part.class[op as usize] == ANSWERED {
+            return 0;
+        }
+        let many = self.frames.len();
+        let last = self.frames[..many].iter().rev();
+        let lost = last.map(|frame| frame.op);
+        let lost: Vec<u32> = lost.take_while(|op| part.class[*op as usize] != ANSWERED).collect();
+        self.waiting.clear();
+        self.waiting.push(op);
+        self.waiting.extend(lost);
+        self.settle_waiting(part);
+        self.waiting.iter().fold(0, |hash, op| hash ^ mix(WAITING, u64::from(*op)))
     }
 
     /// Of equal operations only the one that must return first is a choice.
@@ -308,11 +409,12 @@ impl<M: Model> Depth<M> {
             return false;
         };
         let hash = model.hash(&self.state);
-        let set = self.set ^ mix(PLACED, u64::from(op));
+        let waiting = self.waiting_hash(part, op);
+        let set = self.set ^ mix(PLACED, u64::from(op)) ^ waiting;
         let idle = was == Some(hash) && copy.is_none_or(|copy| copy == self.state);
         let known = !idle
             && if options.exact {
-                self.is_known(model, op, set ^ hash)
+                self.is_known(model, op, (set ^ hash, waiting))
             } else {
                 !self.seen.insert(set ^ hash)
             };
@@ -326,15 +428,18 @@ impl<M: Model> Depth<M> {
 
     /// Whether the present state with what is placed and this operation was there before.
     #[cold]
-    fn is_known(&mut self, model: &M, op: u32, hash: u128) -> bool {
+    fn is_known(&mut self, model: &M, op: u32, (hash, waiting): (u128, u128)) -> bool {
         let mut placed = self.placed.clone();
         placed[op as usize] = true;
         let same = self.exact.entry(hash).or_default();
-        if same.iter().any(|(other, state)| *other == placed && *state == self.state) {
+        let known = |(other, also, state): &Place<M>| {
+            *other == placed && *also == waiting && *state == self.state
+        };
+        if same.iter().any(known) {
             return true;
         }
         self.exact_bytes += placed.len() + model.weight(&self.state) + 96;
-        same.push((placed, self.state.clone()));
+        same.push((placed, waiting, self.state.clone()));
         false
     }
 

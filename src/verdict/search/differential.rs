@@ -182,6 +182,7 @@ fn some_of(dice: &mut impl Draw) -> Options {
         parts: flip(),
         pure: flip(),
         symmetry: flip(),
+        need: flip(),
         dominance: flip(),
         depth: depth || !breadth,
         breadth,

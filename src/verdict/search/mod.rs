@@ -15,6 +15,8 @@
 //! - **dominance**, breadth first: of configurations with the same effective operations placed and
 //!   the same state, those are dropped that have used more lost operations, or have fewer pure ones
 //!   behind them, than another;
+//! - **need**, depth first: a lost operation is placed only where what follows depends on it: what
+//!   it does not matter to could as well have come before;
 //! - what was tried is remembered as a 128-bit hash of the set of operations placed and the state
 //!   (unless `exact`);
 //! - **parts**: operations that share no part of the state are judged apart;
@@ -76,7 +78,6 @@ use depth::Depth;
 use hunt::{Hunt, Spent, Turn};
 
 pub use explain::{Explanation, explain};
-pub use samples::three_sessions;
 
 /// What may be used, and how far a search goes. All reductions only save time: no verdict depends
 /// on them.
@@ -98,6 +99,8 @@ pub struct Options {
     pub pure: bool,
     /// Of equal lost operations try only the earliest, and none where it changes nothing.
     pub symmetry: bool,
+    /// Place a lost operation only right before one that touches what it changes.
+    pub need: bool,
     /// Of configurations that differ only in the lost operations used keep the least.
     pub dominance: bool,
     /// Search depth first.
@@ -126,6 +129,7 @@ impl Default for Options {
             parts: true,
             pure: true,
             symmetry: true,
+            need: true,
             dominance: true,
             depth: true,
             breadth: true,

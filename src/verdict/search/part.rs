@@ -3,12 +3,15 @@
 //! Calls and returns of answered operations stand in one line, by time, calls before returns of the
 //! same time. Lost operations never return: they wait beside it, in classes of equal ones.
 
-use super::super::model::{History, Model};
+use super::super::model::{History, How, Model, Touched};
 use super::Options;
 use super::split::overlapping;
 
 /// In [`Part::class`]: the operation was answered.
 pub const ANSWERED: u32 = u32::MAX;
+
+/// So many words of [`Part::needs`] are worth it.
+const NEEDS: usize = 1 << 21;
 
 /// A part of a history.
 pub struct Part {
@@ -38,6 +41,9 @@ pub struct Part {
     pub processes: usize,
     /// What to try first, if the model hints at it.
     pub ranks: Vec<u64>,
+    /// Of each lost operation a bit for each operation that it matters to, or that matters to it.
+    /// Empty if that is not known.
+    needs: Vec<(u32, Vec<u64>)>,
 }
 
 /// What the order within a process asks of an operation.
@@ -77,6 +83,7 @@ impl Part {
             before: Vec::new(),
             processes: 0,
             ranks: Vec::new(),
+            needs: Vec::new(),
         };
         part.in_order = options.in_order && !overlapping(ops, &part.ids).is_empty();
         part.line_up(model, ops, options);
@@ -85,6 +92,9 @@ impl Part {
         }
         if part.in_order {
             part.keep_in_order(model, ops);
+        }
+        if options.need && !part.lost.is_empty() {
+            part.find_needs(model, ops);
         }
         if options.hints {
             let hint = |id| {
@@ -96,6 +106,68 @@ impl Part {
             }
         }
         part
+    }
+
+    /// Finds out which operations each lost one must not change places with: one of them changes
+    /// what the other touches, or they are of one process whose order matters.
+    fn find_needs<M: Model>(&mut self, model: &M, ops: &History<M>) {
+        let lost: Vec<u32> = self.lost.iter().flatten().map(|(op, _)| *op).collect();
+        let words = self.ids.len().div_ceil(64);
+        if words * lost.len() > NEEDS {
+            return;
+        }
+        let mut touches: Vec<(u64, u32, bool)> = Vec::new();
+        let (mut touched, mut unnamed) = (Touched::default(), Vec::new());
+        for (at, id) in self.ids.iter().enumerate() {
+            let timed = &ops[*id as usize];
+            touched.clear();
+            model.touches(&timed.op, timed.answer.as_ref(), &mut touched);
+            if touched.parts.is_empty() {
+                return;
+            }
+            if touched.unnamed {
+                unnamed.push(at);
+            }
+            let touch = |(part, how): &(u64, How)| (*part, at as u32, *how != How::Sees);
+            touches.extend(touched.parts.iter().map(touch));
+        }
+        touches.sort_unstable();
+        for op in lost {
+            let timed = &ops[self.ids[op as usize] as usize];
+            touched.clear();
+            model.touches(&timed.op, None, &mut touched);
+            let mut bits = vec![if touched.unnamed { u64::MAX } else { 0 }; words];
+            unnamed.iter().for_each(|at| bits[at / 64] |= 1 << (at % 64));
+            for (part, how) in &touched.parts {
+                let from = touches.partition_point(|(other, ..)| other < part);
+                let same = touches[from..].iter().take_while(|(other, ..)| other == part);
+                for (_, other, changes) in same {
+                    if *changes || *how != How::Sees {
+                        bits[*other as usize / 64] |= 1 << (other % 64);
+                    }
+                }
+            }
+            if self.in_order {
+                for (at, id) in self.ids.iter().enumerate() {
+                    if ops[*id as usize].process == timed.process {
+                        bits[at / 64] |= 1 << (at % 64);
+                    }
+                }
+            }
+            self.needs.push((op, bits));
+        }
+        self.needs.sort_unstable();
+    }
+
+    /// Whether it is known what a lost operation matters to.
+    pub fn knows_needs(&self) -> bool {
+        !self.needs.is_empty()
+    }
+
+    /// Whether a lost operation may not change places with another.
+    pub fn matters(&self, lost: u32, other: u32) -> bool {
+        let found = self.needs.binary_search_by_key(&lost, |(op, _)| *op);
+        found.map_or(true, |at| self.needs[at].1[other as usize / 64] >> (other % 64) & 1 == 1)
     }
 
     fn line_up<M: Model>(&mut self, model: &M, ops: &History<M>, options: &Options) {

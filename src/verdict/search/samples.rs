@@ -8,8 +8,6 @@ use super::super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set};
 use super::super::model::{fifo, kv, list, mutex, queue, register, set};
 use super::differential::Sample;
 
-pub use znodes::three_sessions;
-
 /// One of the answers that the model accepts in this state.
 fn accepted<M: Model>(
     model: &M,

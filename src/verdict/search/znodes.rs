@@ -34,8 +34,6 @@ pub enum Reads {
 /// A history made ready.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// The service, with the sessions of the history.
-    pub model: Znodes,
     /// What has to be ordered, by call. Processes number the sessions, times are steps.
     pub ops: Vec<Timed<Asked, Answer>>,
     /// Whose call each of them was; `None` for the end of a session that nobody asked for.
@@ -45,7 +43,7 @@ pub struct Ready {
 /// Looks for an order. The operations of a session take effect in the order of their calls.
 pub fn check(history: &History, reads: Reads, options: &Options) -> (Ready, Found) {
     let ready = ready(history, reads);
-    let found = super::check(&ready.model, &ready.ops, &of_sessions(options));
+    let found = super::check(&Znodes, &ready.ops, &of_sessions(options));
     (ready, found)
 }
 
@@ -103,7 +101,7 @@ pub fn ready(history: &History, reads: Reads) -> Ready {
     // Widened reads come before what was called later, but after what their session called before.
     all.sort_by_key(|(timed, _)| timed.call);
     let (ops, calls) = all.into_iter().unzip();
-    Ready { model: Znodes::new(sessions.into_keys()), ops, calls }
+    Ready { ops, calls }
 }
 
 /// What is known of a session so far.
@@ -177,3 +175,6 @@ fn makes_ephemerals(op: &Op) -> bool {
         | Op::CloseSession => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,15 +28,10 @@ fn paths() -> Vec<String> {
     std::iter::once("/t".to_string()).chain(dirs).chain(nodes).collect()
 }
 
-/// The service of such a history.
-pub fn service(forest: Forest) -> Znodes {
-    Znodes::new((0..=forest.sessions + forest.ops as u64).map(|id| SessionId(id as i64)))
-}
-
 /// A legal history: the paths are made one after the other, then everybody does anything.
 pub fn tree(forest: Forest, seed: u64) -> Trees {
     let mut dice = Dice::new(seed, "tree");
-    let (paths, model) = (paths(), service(forest));
+    let (paths, model) = (paths(), Znodes);
     let mut state = model.start();
     let mut all: Trees = Vec::new();
     for (at, path) in paths.iter().enumerate() {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::base::{SessionId, Zxid};
 use crate::verdict::model::{mix, mix_text};
+use crate::znode::op::{Op, Reply};
 
 use super::{ChildChange, Entry, Model, Node, Place, Table, Trigger, Version};
 
@@ -17,14 +18,13 @@ use super::{ChildChange, Entry, Model, Node, Place, Table, Trigger, Version};
 pub(super) enum Undo {
     Put { place: Place, was: Option<Version> },
     Child { parent: Place, child: Place, added: bool },
-    Opened(SessionId),
     Closed(SessionId),
 }
 
 /// Tags of [`mix`], so that a node and a session never cancel each other out.
 const NODE: u64 = 0x7A6E_6F64_6573_0001;
 const DATA: u64 = 0x7A6E_6F64_6573_0002;
-const OPEN: u64 = 0x7A6E_6F64_6573_0003;
+const CLOSED: u64 = 0x7A6E_6F64_6573_0003;
 
 impl Node {
     /// What tells this node from others there may be at its path, but for zxids and times, which
@@ -64,6 +64,7 @@ fn hash_of(bytes: &[u8]) -> u64 {
 
 impl Model {
     /// The fresh tree, for a search: it keeps no past, but a hash, and how to take back everything.
+    /// Every session is open until it is closed.
     pub(crate) fn forgetful() -> Model {
         let mut model = Model::new();
         model.past = false;
@@ -75,7 +76,7 @@ impl Model {
     }
 
     /// Tells the states of models apart that keep no past: nodes, without zxids and times, and
-    /// which sessions are open.
+    /// which sessions are closed.
     pub(crate) fn hash(&self) -> u128 {
         self.hash
     }
@@ -86,7 +87,33 @@ impl Model {
             let all = model.places.iter().map(|(path, place)| (path.clone(), model.node(*place)));
             all.filter_map(|(path, node)| Some((path, node?.clone()))).collect::<Vec<_>>()
         };
-        self.sessions.keys().eq(other.sessions.keys()) && live(self) == live(other)
+        self.closed == other.closed && live(self) == live(other)
+    }
+
+    /// Whether the newest state could show this of a node: a question that is cheaper than a read,
+    /// which is still to be asked if the answer is yes.
+    pub(crate) fn may_show(&self, op: &Op, reply: &Reply) -> bool {
+        let now = |path: &str| {
+            let entry = self.look(path)?;
+            Some((entry, entry.now()?))
+        };
+        match (op, reply) {
+            (Op::Exists { path, .. }, Reply::Stat(stat)) => {
+                now(path).is_some_and(|(_, node)| node.version == stat.version)
+            }
+            (Op::GetData { path, .. }, Reply::Data { data, stat }) => {
+                now(path).is_some_and(|(_, node)| {
+                    node.version == stat.version && node.data.as_deref() == data.as_deref()
+                })
+            }
+            (Op::GetChildren { path, .. }, Reply::Children { names, .. }) => {
+                now(path).is_some_and(|(entry, _)| {
+                    let here = entry.children.keys();
+                    here.len() == names.len() && here.zip(names).all(|(a, b)| **a == **b)
+                })
+            }
+            _ => true,
+        }
     }
 
     /// How many paths it knows, there or not.
@@ -136,32 +163,20 @@ impl Model {
                         entry.children.insert(name, child);
                     }
                 }
-                Some(Undo::Opened(session)) => {
-                    self.sessions.remove(&session);
-                    self.count_session(session);
-                }
                 Some(Undo::Closed(session)) => {
-                    self.sessions.entry(session).or_default();
-                    self.count_session(session);
+                    self.closed.remove(&session);
+                    self.hash ^= mix(CLOSED, session.0 as u64);
                 }
                 None => return,
             }
         }
     }
 
-    /// A session is open from now on, if it was not.
-    pub(super) fn enter(&mut self, session: SessionId) {
-        if !self.is_open(session) {
-            self.sessions.entry(session).or_default();
-            self.count_session(session);
-            self.undo.push(Undo::Opened(session));
-        }
-    }
-
     /// A session is closed from now on. What it owned must be gone.
     pub(super) fn leave(&mut self, session: SessionId) {
-        if self.sessions.remove(&session).is_some() {
-            self.count_session(session);
+        self.sessions.remove(&session);
+        if !self.past && self.closed.insert(session) {
+            self.hash ^= mix(CLOSED, session.0 as u64);
             self.undo.push(Undo::Closed(session));
         }
     }
@@ -224,6 +239,9 @@ impl Model {
         if owner == 0 {
             return;
         }
+        if yes && !self.past {
+            self.sessions.entry(SessionId(owner)).or_default();
+        }
         if let Some(owned) = self.sessions.get_mut(&SessionId(owner)) {
             if yes {
                 owned.insert(place);
@@ -240,12 +258,6 @@ impl Model {
         }
         let Entry { key, .. } = self.entries[place as usize];
         self.hash ^= self.node(place).map_or(0, |node| node.hash(key));
-    }
-
-    fn count_session(&mut self, session: SessionId) {
-        if !self.past {
-            self.hash ^= mix(OPEN, session.0 as u64);
-        }
     }
 
     /// A path has this key in the hash: its number depends on what was asked before.

@@ -165,8 +165,10 @@ impl Entry {
 pub(crate) struct Model {
     places: BTreeMap<Arc<str>, Place>,
     entries: Vec<Entry>,
-    /// Open sessions and what they own.
+    /// Open sessions and what they own; without a past only those that own something.
     sessions: BTreeMap<SessionId, BTreeSet<Place>>,
+    /// Without a past: the sessions that were closed.
+    closed: BTreeSet<SessionId>,
     /// How to take changes back: those of the last request, or all without a past.
     undo: Vec<Undo>,
     /// Whether older states are kept, too.
@@ -186,6 +188,7 @@ impl Model {
             places: BTreeMap::new(),
             entries: Vec::new(),
             sessions: BTreeMap::new(),
+            closed: BTreeSet::new(),
             undo: Vec::new(),
             past: true,
             hash: 0,
@@ -255,14 +258,17 @@ impl Model {
 
     /// Whether the session is open in the newest state.
     pub(crate) fn is_open(&self, session: SessionId) -> bool {
-        self.sessions.contains_key(&session)
+        if self.past {
+            self.sessions.contains_key(&session)
+        } else {
+            !self.closed.contains(&session)
+        }
     }
 
     /// createSession (spec 3.2). Twice is once.
     pub(crate) fn open(&mut self, session: SessionId) {
-        self.keep();
         self.fired.clear();
-        self.enter(session);
+        self.sessions.entry(session).or_default();
     }
 
     /// What the last applied request fired, in order.

@@ -12,11 +12,13 @@ use crate::base::SessionId;
 use crate::verdict::model::{Touched, mix, mix_text};
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
 
-/// Tags of the facets.
-const EXISTS: u64 = 11;
-const DATA: u64 = 12;
-const CHILDREN: u64 = 13;
-const COUNTER: u64 = 14;
+/// The facets of a path, added to its hash; large and odd, so that they do not meet.
+const EXISTS: u64 = 0x9E37_79B9_7F4A_7C15;
+const DATA: u64 = 0xBF58_476D_1CE4_E5B9;
+const CHILDREN: u64 = 0x94D0_49BB_1331_11EB;
+const COUNTER: u64 = 0xD6E8_FEB8_6659_FD93;
+
+/// Tags of what belongs to a session.
 const OPEN: u64 = 15;
 const OWNS: u64 = 16;
 
@@ -52,47 +54,52 @@ fn one(session: SessionId, op: &Op, reply: Option<&Reply>, effect: bool, parts: 
     match op {
         Op::Create { path, mode, .. } => create(session, path, *mode, reply, effect, parts),
         Op::Delete { path, version } => {
-            let above = parent(path);
+            let (node, above) = (key(path), key(parent(path)));
             see(parts, &[EXISTS], above);
-            see(parts, &[EXISTS, CHILDREN], path);
-            see_version(parts, path, *version);
+            see(parts, &[EXISTS, CHILDREN], node);
+            see_version(parts, node, *version);
             if effect {
-                change(parts, &[EXISTS, DATA, CHILDREN, COUNTER], path);
+                change(parts, &[EXISTS, DATA, CHILDREN, COUNTER], node);
                 change(parts, &[CHILDREN], above);
             }
         }
         Op::SetData { path, version, .. } => {
-            see(parts, &[EXISTS], path);
-            see_version(parts, path, *version);
+            let node = key(path);
+            see(parts, &[EXISTS], node);
             if reply.is_some() {
-                see(parts, &[DATA, CHILDREN, COUNTER], path);
+                see(parts, &[DATA, CHILDREN, COUNTER], node);
+            } else {
+                see_version(parts, node, *version);
             }
             if effect {
-                change(parts, &[DATA], path);
+                change(parts, &[DATA], node);
             }
         }
         Op::Check { path, version } => {
-            see(parts, &[EXISTS], path);
-            see_version(parts, path, *version);
+            see(parts, &[EXISTS], key(path));
+            see_version(parts, key(path), *version);
         }
         Op::Exists { path, .. } | Op::GetData { path, .. } => {
-            see(parts, &[EXISTS], path);
+            let node = key(path);
+            see(parts, &[EXISTS], node);
             if reply.is_some() {
-                see(parts, &[DATA, CHILDREN, COUNTER], path);
+                see(parts, &[DATA, CHILDREN, COUNTER], node);
             }
         }
         Op::GetChildren { path, stat, .. } => {
-            see(parts, &[EXISTS], path);
+            let node = key(path);
+            see(parts, &[EXISTS], node);
             if reply.is_some() {
-                see(parts, &[CHILDREN], path);
+                see(parts, &[CHILDREN], node);
                 if *stat {
-                    see(parts, &[DATA, COUNTER], path);
+                    see(parts, &[DATA, COUNTER], node);
                 }
             }
         }
         Op::CloseSession => {
             parts.see(mix(OWNS, session.0 as u64) as u64);
             if effect {
+                parts.change_unnamed();
                 parts.make(mix(OPEN, session.0 as u64) as u64);
             }
         }
@@ -114,7 +121,7 @@ fn create(
     effect: bool,
     parts: &mut Touched,
 ) {
-    let above = parent(path);
+    let above = key(parent(path));
     see(parts, &[EXISTS], above);
     let node = if mode.is_sequential() {
         see(parts, &[COUNTER], above);
@@ -126,13 +133,14 @@ fn create(
     } else {
         family(path)
     };
-    parts.see(mix_text(EXISTS, node) as u64);
+    let node = mix_text(0, node) as u64;
+    see(parts, &[EXISTS], node);
     if !effect {
         return;
     }
     let lasts = !mode.is_ephemeral() && !mode.is_sequential();
     for facet in [EXISTS, DATA, CHILDREN, COUNTER] {
-        let facet = mix_text(facet, node) as u64;
+        let facet = node.wrapping_add(facet);
         if lasts { parts.make(facet) } else { parts.change(facet) }
     }
     change(parts, &[CHILDREN, COUNTER], above);
@@ -141,18 +149,23 @@ fn create(
     }
 }
 
-fn see(parts: &mut Touched, facets: &[u64], path: &str) {
-    facets.iter().for_each(|facet| parts.see(mix_text(*facet, family(path)) as u64));
+fn see(parts: &mut Touched, facets: &[u64], node: u64) {
+    facets.iter().for_each(|facet| parts.see(node.wrapping_add(*facet)));
 }
 
-fn see_version(parts: &mut Touched, path: &str, version: i32) {
+fn see_version(parts: &mut Touched, node: u64, version: i32) {
     if version != -1 {
-        see(parts, &[DATA], path);
+        see(parts, &[DATA], node);
     }
 }
 
-fn change(parts: &mut Touched, facets: &[u64], path: &str) {
-    facets.iter().for_each(|facet| parts.change(mix_text(*facet, family(path)) as u64));
+fn change(parts: &mut Touched, facets: &[u64], node: u64) {
+    facets.iter().for_each(|facet| parts.change(node.wrapping_add(*facet)));
+}
+
+/// What stands for a path.
+fn key(path: &str) -> u64 {
+    mix_text(0, family(path)) as u64
 }
 
 /// What a path has in common with all that sequential creates could have called like it: nobody

@@ -11,11 +11,6 @@ use super::super::differential::Sample;
 const PATHS: [&str; 4] = ["/a", "/a/x", "/b", "/a/y"];
 const NUMBERED: [&str; 2] = ["/a/s0000000000", "/a/s0000000001"];
 
-/// The sessions of samples.
-pub fn three_sessions() -> Znodes {
-    Znodes::new((1..=3).map(SessionId))
-}
-
 impl Sample for Znodes {
     fn draw(&self, dice: &mut impl Draw) -> Asked {
         let session = SessionId(1 + dice.below(3) as i64);

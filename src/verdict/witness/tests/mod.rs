@@ -10,7 +10,8 @@ use crate::history::{Call, CallId, History};
 use crate::jute::Record;
 use crate::jute::txn::{CloseSessionTxn, CreateSessionTxn, ErrorTxn, Txn, TxnHeader, TxnRecord};
 use crate::process::Probe;
-use crate::verdict::linear::{self, Linear};
+use crate::verdict::search::znodes::{Reads, check};
+use crate::verdict::search::{Found, Options};
 use crate::znode::op::{ErrorCode, Reply};
 use ensemble::{at, legal};
 use mutate::{KINDS, mutate};
@@ -215,17 +216,17 @@ fn the_search_without_zxids_agrees() {
         history
     };
     let mut unknown = 0;
+    let options = Options { nodes: 200_000, ..Options::default() };
     for seed in 0..60 {
         let mut seen = legal(seed, 250);
-        match linear::check(&history(&seen), 200_000) {
-            Linear::Ok => {}
-            Linear::Unknown => unknown += 1,
-            illegal @ Linear::Illegal { .. } => panic!("seed {seed}: {illegal:?}"),
+        match check(&history(&seen), Reads::Lag, &options).1 {
+            Found::Legal(_) => {}
+            Found::Unknown(_) => unknown += 1,
+            illegal @ Found::Illegal(_) => panic!("seed {seed}: {illegal:?}"),
         }
         // What a wrong answer hides from the search, its zxid shows: not the other way round.
         if mutate("success becomes failure", &mut seen, &mut dice) {
-            let found = linear::check(&history(&seen), 200_000);
-            caught += u32::from(matches!(found, Linear::Illegal { .. }));
+            caught += u32::from(check(&history(&seen), Reads::Lag, &options).1.is_illegal());
         }
     }
     assert!(unknown < 6 && caught > 10, "{unknown} undecided, {caught} of 60 lies caught");
