@@ -44,7 +44,8 @@ pub enum Verb {
     Replay(ReplayArgs),
     /// Try many seeds
     #[command(after_help = "example: zoosim fuzz --seconds 60 --junit junit.xml\n         \
-        zoosim fuzz default --seeds 0..10000 --jobs 4")]
+        zoosim fuzz default --seeds 0..10000 --jobs 4\n         \
+        zoosim fuzz --ledger seeds.jsonl --seconds 600 --label 1a2b3c4")]
     Fuzz(FuzzArgs),
     /// Make a run that fails as small as it gets: a plan that fails in the same way
     #[command(after_help = "example: zoosim shrink ack-before-fsync --seed 0\n         \
@@ -191,6 +192,19 @@ pub struct FuzzArgs {
     /// Print findings and the summary as lines of JSON
     #[arg(long)]
     pub json: bool,
+    /// Keep account in this file: a line for every few thousand seeds of one scenario. Without
+    /// `--seeds`, go on behind the highest seed that it tells of
+    #[arg(long, value_name = "FILE", conflicts_with = "seed_from")]
+    pub ledger: Option<PathBuf>,
+    /// What to call this build in the ledger: a commit, for instance
+    #[arg(long, value_name = "TEXT", default_value = "", requires = "ledger")]
+    pub label: String,
+    /// Only print the sums of the ledger, by scenario and policy, and by label
+    #[arg(long, requires = "ledger", conflicts_with_all = ["scenarios", "seeds", "seconds"])]
+    pub totals: bool,
+    /// Print the sums as tables for documents
+    #[arg(long, requires = "totals")]
+    pub markdown: bool,
 }
 
 /// `shrink`.

@@ -36,7 +36,7 @@ pub fn bare(kit: &Kit) -> Done {
     let swarm = Subject::scenario("default", Recipe::Plain)?;
     let hunt = hunt_of(swarm, 0, None, Some(SWARM));
     let flag = interrupt()?;
-    let hunted = hunt.run(kit, &flag)?;
+    let hunted = hunt.run(kit, &flag, None)?;
     let tally = &hunted.tally;
     say(&format!(
         "\nthe swarm: {} seeds, {} steps, {} simulated: {} passed, {} with findings, {} undecided, \

@@ -15,6 +15,7 @@ use crate::verdict::{Finding, Outcome, Weight};
 
 use super::args::FuzzArgs;
 use super::find::{self, Subject};
+use super::ledger::{self, Ledger};
 use super::record::{finding_json, record};
 use super::shrink::Small as Shrunk;
 use super::status::Status;
@@ -67,6 +68,9 @@ pub struct Hunted {
 
 /// Tries many seeds.
 pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
+    if let (Some(path), true) = (&args.ledger, args.totals) {
+        return ledger::totals(path, args.markdown);
+    }
     let recipe = find::recipe(kit, args.bug.as_deref())?;
     // What once failed must pass: planting a bug there would say nothing.
     let plans = if recipe == Recipe::Plain { find::regressions()? } else { Vec::new() };
@@ -77,7 +81,12 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
     };
     let scenarios = names.iter().map(|name| Subject::scenario(name, recipe.clone()));
     let scenarios = scenarios.collect::<Result<Vec<Subject>, String>>()?;
-    let (first, last) = seeds(args)?;
+    let ledger = args.ledger.as_deref().map(|path| match &scenarios[..] {
+        [one] => Ledger::open(path, &one.source, plans.len(), &args.label),
+        _ => Err("a ledger is kept for one scenario at a time\nhint: name one".to_string()),
+    });
+    let mut ledger = ledger.transpose()?;
+    let (first, last) = seeds(args, ledger.as_ref())?;
     let sources = |subjects: &[Subject]| subjects.iter().map(|one| one.source.clone()).collect();
     let campaign = Campaign {
         plans: sources(&plans),
@@ -98,7 +107,7 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
         coverage: args.coverage,
     };
     let interrupt = interrupt()?;
-    let hunted = hunt.run(kit, &interrupt)?;
+    let hunted = hunt.run(kit, &interrupt, ledger.as_mut())?;
     if args.json {
         say(&format!("{}\n", summary::json(kit, &hunt, &hunted)));
     } else {
@@ -113,8 +122,13 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
 }
 
 /// The first and the last seed.
-fn seeds(args: &FuzzArgs) -> Result<(u64, Option<u64>), String> {
-    let base = args.seed_from.as_deref().map_or(Ok(0), find::seed)?;
+fn seeds(args: &FuzzArgs, ledger: Option<&Ledger>) -> Result<(u64, Option<u64>), String> {
+    let base = match (&args.seed_from, ledger) {
+        (Some(text), _) => find::seed(text)?,
+        // Seeds that were asked for are tried, whatever the ledger has of them.
+        (None, Some(ledger)) if args.seeds.is_none() => ledger.next()?,
+        (None, _) => 0,
+    };
     let endless = args.seconds.is_some() || args.until_quiet.is_some();
     let (first, last) = match &args.seeds {
         Some(text) => {
@@ -134,7 +148,12 @@ fn seeds(args: &FuzzArgs) -> Result<(u64, Option<u64>), String> {
 
 impl Hunt {
     /// Tries everything, writes down what fails, and prints each finding.
-    pub fn run(&self, kit: &Kit, interrupt: &AtomicBool) -> Result<Hunted, String> {
+    pub fn run(
+        &self,
+        kit: &Kit,
+        interrupt: &AtomicBool,
+        mut ledger: Option<&mut Ledger>,
+    ) -> Result<Hunted, String> {
         let started = Instant::now();
         let cell = std::cell::RefCell::new((Tally::default(), Status::begin(self.campaign.len())));
         let enough = || {
@@ -152,6 +171,10 @@ impl Hunt {
             let (tally, status) = &mut *cell.borrow_mut();
             let groups = tally.groups.len();
             let keep = tally.take(tried);
+            if let Some(Err(error)) = ledger.as_deref_mut().map(|ledger| ledger.take(tried)) {
+                trouble = Some(error);
+                return Next::Stop;
+            }
             if let (true, Came::Ran(small)) = (keep, &tried.came) {
                 if let (true, Outcome::Violated(finding)) =
                     (tally.groups.len() > groups, &small.outcome)
@@ -182,6 +205,8 @@ impl Hunt {
         });
         let (tally, status) = cell.into_inner();
         status.end(&tally);
+        // Also of what ended in trouble, or was cut short.
+        ledger.map_or(Ok(()), Ledger::flush)?;
         if let Some(error) = trouble {
             return Err(error);
         }

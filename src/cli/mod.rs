@@ -16,7 +16,9 @@ mod explain;
 mod find;
 mod fuzz;
 mod history;
+mod ledger;
 pub mod library;
+mod lines;
 mod list;
 mod plan;
 mod reach;
@@ -27,6 +29,7 @@ mod run;
 mod shrink;
 mod status;
 mod summary;
+mod table;
 mod told;
 
 use std::cell::RefCell;

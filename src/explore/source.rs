@@ -51,6 +51,14 @@ impl Recipe {
         }
     }
 
+    /// The policy, and the rest.
+    pub fn parts(&self) -> (Policy, &Recipe) {
+        match self {
+            Recipe::Plain | Recipe::Clean | Recipe::Bug(_) => (Policy::Swarm, self),
+            Recipe::Steered(policy, rest) => (*policy, rest),
+        }
+    }
+
     /// From the word of a token.
     pub fn of_word(word: &str) -> Recipe {
         if let Some((how, rest)) = word.split_once(SEPARATOR) {

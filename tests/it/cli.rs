@@ -2,8 +2,9 @@
 #![allow(clippy::disallowed_methods, reason = "files are what the command leaves behind")]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 /// A folder to run in, empty at first, and what the command said there.
 pub struct Room(PathBuf);
@@ -12,6 +13,36 @@ pub struct Said {
     pub code: i32,
     pub out: String,
     pub err: String,
+}
+
+/// A command that goes on until it is interrupted.
+pub struct Running(Child, BufReader<ChildStdout>);
+
+impl Running {
+    /// The next line that it prints.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.1.read_line(&mut line).expect("it prints UTF-8");
+        line
+    }
+
+    /// Ctrl-C; what it then had yet to say.
+    pub fn interrupt(mut self) -> Said {
+        let kill = format!("kill -INT {}", self.0.id());
+        let status = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
+        assert!(status.success(), "it still ran");
+        let mut output = self.0.wait_with_output().expect("it ends");
+        self.1.read_to_end(&mut output.stdout).expect("it can be read to its end");
+        Said::of(output)
+    }
+}
+
+impl Said {
+    fn of(output: Output) -> Said {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
+        let code = output.status.code().expect("no signal ended it");
+        Said { code, out: text(output.stdout), err: text(output.stderr) }
+    }
 }
 
 impl Room {
@@ -30,9 +61,16 @@ impl Room {
             .current_dir(&self.0)
             .output()
             .expect("the command starts");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes UTF-8");
-        let code = output.status.code().expect("no signal ended it");
-        Said { code, out: text(output.stdout), err: text(output.stderr) }
+        Said::of(output)
+    }
+
+    /// Starts a command that somebody will interrupt.
+    pub fn begin(&self, args: &[&str]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zoosim"));
+        command.args(args).current_dir(&self.0).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the command starts");
+        let out = BufReader::new(child.stdout.take().expect("it is a pipe"));
+        Running(child, out)
     }
 
     pub fn write(&self, name: &str, text: &str) {
@@ -387,6 +425,88 @@ fn a_campaign_shrinks_the_first_finding_of_each_signature() {
     assert_eq!(room.zoosim(&["replay", path]).code, 0, "{path}");
     let plain = room.zoosim(&["fuzz", "ack-before-fsync", "--seeds", "0..6", "--no-shrink"]);
     assert!(!plain.out.contains("shrunk `"), "{}", plain.out);
+}
+
+#[test]
+fn a_ledger_goes_on_where_it_ended_and_adds_up() {
+    let room = Room::new("ledger");
+    const FILE: &str = "some/seeds.jsonl";
+    let fuzz = |more: &[&str]| {
+        let said = room.zoosim(&[&["fuzz", "--ledger", FILE], more].concat());
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        said.out
+    };
+    let line = |n: usize| -> serde_json::Value {
+        let text = room.read(FILE);
+        serde_json::from_str(text.lines().nth(n).expect("a line")).expect("JSON")
+    };
+    let number = |line: &serde_json::Value, of: &str| line[of].as_u64().expect("a number");
+    fuzz(&["quiet", "--seeds", "0..20", "--label", "one"]);
+    let first = line(0);
+    assert_eq!((number(&first, "first"), number(&first, "last")), (0, 19), "{first}");
+    assert_eq!((number(&first, "passed"), number(&first, "reruns")), (20, 2), "{first}");
+    assert!(number(&first, "events") > 1_000 && first["label"] == "one", "{first}");
+    // The machine went down in the middle of a line; and a plan that once failed is no seed.
+    room.write(FILE, &format!("{}{{\"zoosim\":", room.read(FILE)));
+    room.write("mine.json", &room.zoosim(&["plan", "quiet", "--seed", "1"]).out);
+    room.zoosim(&["regress", "add", "mine.json", "--name", "was-lost"]);
+    fuzz(&["quiet", "--until-quiet", "5"]);
+    let second = line(1);
+    let (from, to) = (number(&second, "first"), number(&second, "last"));
+    assert!(from == 20 && to > from && second["label"] == "", "{second}");
+    assert_eq!(number(&second, "passed"), to - from + 1, "{second}");
+    fuzz(&["quiet", "--seeds", "10..20", "--label", "one"]);
+    let totals = fuzz(&["--totals", "--markdown"]);
+    let row = |label: &str, seeds: u64, distinct: u64| {
+        let kind = format!("{} | swarm | - | {label}", first["hash"].as_str().expect("a hash"));
+        let wanted = format!("{kind}{seeds} | {distinct} | {seeds} | 0 | 0 | 0 | 0 | ");
+        assert!(totals.contains(&wanted), "{wanted}\n{totals}");
+    };
+    row("", to + 11, to + 1);
+    row("one | ", 30, 20);
+    row("- | ", to - 19, to - 19);
+}
+
+#[test]
+fn what_was_tried_before_an_interrupt_is_in_the_ledger() {
+    let room = Room::new("ledger-interrupt");
+    let planted = ["fuzz", "ack-before-fsync", "--no-shrink", "--json", "--seconds", "600"];
+    let mut running = room.begin(&[&planted[..], &["--ledger", "seeds.jsonl"]].concat());
+    let found = running.line();
+    assert!(found.contains("finding/1"), "{found}");
+    let said = running.interrupt();
+    assert_eq!(said.code, 5, "{}{}", said.out, said.err);
+    let line: serde_json::Value = serde_json::from_str(&room.read("seeds.jsonl")).expect("JSON");
+    let last: serde_json::Value =
+        serde_json::from_str(said.out.lines().last().expect("a summary")).expect("JSON");
+    for of in ["passed", "violated", "undecided"] {
+        assert_eq!(line[of], last[of], "{line}");
+    }
+    assert_eq!((&line["events"], &line["first"]), (&last["steps"], &0.into()), "{line}");
+    assert_eq!(line["last"].as_u64().map(|seed| seed + 1), last["seeds"].as_u64(), "{line}");
+}
+
+#[test]
+fn a_ledger_that_does_not_add_up_is_refused_with_its_place() {
+    let room = Room::new("ledger-bad");
+    room.zoosim(&["fuzz", "quiet", "--seeds", "0..2", "--ledger", "seeds.jsonl"]);
+    let whole = room.read("seeds.jsonl");
+    room.write("seeds.jsonl", &format!("{whole}{}", whole.replace("\"passed\":2", "\"passed\":3")));
+    let wanted = "seeds.jsonl:2: it tells what became of other than its 2 seeds\n\
+                  hint: remove the line: `--seeds` tries its seeds again\n";
+    for args in [
+        &["fuzz", "quiet", "--ledger", "seeds.jsonl"][..],
+        &["fuzz", "--totals", "--ledger", "seeds.jsonl"],
+    ] {
+        let said = room.zoosim(args);
+        assert_eq!((said.code, said.err.as_str(), said.out.as_str()), (2, wanted, ""), "{args:?}");
+    }
+    room.write("seeds.jsonl", &whole.replace("fuzz-ledger/1", "fuzz-ledger/9"));
+    let said = room.zoosim(&["fuzz", "--totals", "--ledger", "seeds.jsonl"]);
+    assert!(said.err.starts_with("seeds.jsonl:1: is `fuzz-ledger/9`, not `"), "{}", said.err);
+    let said = room.zoosim(&["fuzz", "quiet", "default", "--ledger", "other.jsonl"]);
+    let wanted = "a ledger is kept for one scenario at a time\nhint: name one\n";
+    assert_eq!((said.code, said.err.as_str()), (2, wanted));
 }
 
 #[test]

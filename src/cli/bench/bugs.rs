@@ -15,8 +15,6 @@ mod line;
 mod table;
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -27,12 +25,16 @@ use crate::kit::Kit;
 use crate::verdict::Finding;
 
 use super::super::args::BugsArgs;
+use super::super::lines::{self, Lines};
 use super::super::{Done, Exit, find, interrupt, jobs, say, talk};
 use super::Clock;
 use line::{FORMAT, First, Line};
 
 /// Seeds of one root.
 const STRIDE: u64 = 1_000_000;
+
+/// What to do about a line that cannot be read.
+const REMEDY: &str = "remove the line: it is measured again";
 
 /// How a unit is measured.
 struct How {
@@ -53,7 +55,7 @@ struct Unit {
 /// Measures what the file does not tell yet, and prints the table of all of it.
 pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
     if let Some(path) = &args.table {
-        let lines = lines_of(path)?;
+        let lines = lines::read(path, Line::parse, REMEDY)?;
         say(&table::render(kit, &lines, args.markdown));
         return Ok(Exit::Held);
     }
@@ -68,7 +70,10 @@ pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
     };
     let scenario = Arc::new(scenario);
     let (mut lines, file) = match &args.out {
-        Some(path) => resume(path)?,
+        Some(path) => {
+            let (known, file) = Lines::resume(path, Line::parse, REMEDY)?;
+            (known, Some(file))
+        }
         None => (Vec::new(), None),
     };
     let known = known(&lines, &how, args.out.as_deref())?;
@@ -108,41 +113,6 @@ fn names(kit: &Kit, asked: &[String]) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// What the file tells already, and the file, open for more.
-fn resume(path: &Path) -> Result<(Vec<Line>, Option<File>), String> {
-    let cannot = |error: std::io::Error| format!("{}: cannot be written: {error}", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(cannot)?;
-    }
-    let mut lines = Vec::new();
-    if path.exists() {
-        lines = lines_of(path)?;
-        // A line that was torn when the last run was killed is measured again.
-        let whole = find::read(&path.display().to_string())?.rfind('\n').map_or(0, |end| end + 1);
-        let file = OpenOptions::new().write(true).open(path).map_err(cannot)?;
-        file.set_len(whole as u64).map_err(cannot)?;
-    }
-    let file = OpenOptions::new().append(true).create(true).open(path).map_err(cannot)?;
-    Ok((lines, Some(file)))
-}
-
-/// The whole lines of a file.
-fn lines_of(path: &Path) -> Result<Vec<Line>, String> {
-    let text = find::read(&path.display().to_string())?;
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let mut lines = Vec::new();
-    for (at, text) in whole.lines().enumerate() {
-        lines.push(Line::parse(text).map_err(|why| {
-            format!(
-                "{}:{}: {why}\nhint: remove the line: it is measured again",
-                path.display(),
-                at + 1
-            )
-        })?);
-    }
-    Ok(lines)
-}
-
 /// The units that need not be measured again: those that found, and those that had as much time.
 fn known(
     lines: &[Line],
@@ -175,11 +145,11 @@ fn all(
     units: &[Unit],
     jobs: usize,
     interrupt: &AtomicBool,
-    file: Option<File>,
+    file: Option<Lines>,
     json: bool,
 ) -> Result<Vec<Line>, String> {
     let next = AtomicUsize::new(0);
-    let done: Mutex<(Vec<Line>, Option<File>, Option<String>)> =
+    let done: Mutex<(Vec<Line>, Option<Lines>, Option<String>)> =
         Mutex::new((Vec::new(), file, None));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
@@ -214,15 +184,14 @@ fn all(
 }
 
 /// Writes a line where it belongs.
-fn keep(line: Option<Line>, file: &mut Option<File>, json: bool) -> Result<Option<Line>, String> {
+fn keep(line: Option<Line>, file: &mut Option<Lines>, json: bool) -> Result<Option<Line>, String> {
     let Some(line) = line else { return Ok(None) };
-    let text = format!("{}\n", line.to_json());
+    let text = line.to_json();
     if json {
-        say(&text);
+        say(&format!("{text}\n"));
     }
     if let Some(file) = file {
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
-        written.map_err(|error| format!("a line cannot be written: {error}"))?;
+        file.add(&text)?;
     }
     Ok(Some(line))
 }

@@ -6,6 +6,7 @@ use crate::bugs::Bug;
 use crate::explore::POLICIES;
 use crate::kit::Kit;
 
+use super::super::super::table::{as_markdown, as_text};
 use super::line::{First, Line, seconds};
 
 /// At which depth breadth-first search over a hand-written model first shows the bug, as published:
@@ -175,30 +176,6 @@ fn short(count: u64) -> String {
         1_000_000..10_000_000 => format!("{}.{} M", count / 1_000_000, count / 100_000 % 10),
         _ => format!("{} M", count / 1_000_000),
     }
-}
-
-fn as_markdown(head: &[String], rows: &[Vec<String>]) -> String {
-    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
-    for row in rows {
-        text.push_str(&format!("| {} |\n", row.join(" | ")));
-    }
-    text
-}
-
-fn as_text(head: &[String], rows: &[Vec<String>]) -> String {
-    let mut widths = vec![0; head.len()];
-    for row in std::iter::once(head).chain(rows.iter().map(Vec::as_slice)) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in std::iter::once(head).chain(rows.iter().map(Vec::as_slice)) {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        let line = cells.collect::<Vec<String>>().join("  ");
-        text.push_str(&format!("{}\n", line.trim_end()));
-    }
-    text
 }
 
 #[cfg(test)]
