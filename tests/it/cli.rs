@@ -31,9 +31,10 @@ impl Running {
         let kill = format!("kill -INT {}", self.0.id());
         let status = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
         assert!(status.success(), "it still ran");
-        let mut output = self.0.wait_with_output().expect("it ends");
-        self.1.read_to_end(&mut output.stdout).expect("it can be read to its end");
-        Said::of(output)
+        let mut rest = Vec::new();
+        self.1.read_to_end(&mut rest).expect("it can be read to its end");
+        let ended = self.0.wait_with_output().expect("it ends");
+        Said::of(Output { stdout: rest, ..ended })
     }
 }
 
