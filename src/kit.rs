@@ -61,6 +61,7 @@ pub struct Kit {
     invariants: BTreeMap<String, OracleFn>,
     programs: BTreeMap<String, ProgramFn>,
     bugs: BTreeMap<String, Bug>,
+    left_out: Option<String>,
 }
 
 impl Kit {
@@ -103,6 +104,19 @@ impl Kit {
     pub fn bug(mut self, bug: Bug) -> Kit {
         self.bugs.insert(bug.name.to_string(), bug);
         self
+    }
+
+    /// Leaves out one property: whatever only its oracle sees is not found. This is no way to
+    /// judge; it tells what depends on that property.
+    #[must_use]
+    pub fn without(mut self, property: &str) -> Kit {
+        self.left_out = Some(property.to_string());
+        self
+    }
+
+    /// The property that is left out.
+    pub fn left_out(&self) -> Option<&str> {
+        self.left_out.as_deref()
     }
 
     /// The bugs, by name.

@@ -374,8 +374,31 @@ pub enum BenchVerb {
         zoosim bench bugs --table bugs.jsonl --markdown"
     )]
     Bugs(BugsArgs),
+    /// Each property left out in turn: which seeds with planted bugs then pass
+    #[command(after_help = "example: zoosim bench mutations --seeds 20 --bug vote_order_not_total")]
+    Mutations(MutationsArgs),
     /// The checker of histories: what it costs, or whether it agrees with the definition
     Check(BenchCheckArgs),
+}
+
+/// `bench mutations`.
+#[derive(ClapArgs, Debug)]
+pub struct MutationsArgs {
+    /// So many seeds of each bug's own scenario, and of the swarm
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub seeds: u64,
+    /// Only this bug; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub bug: Vec<String>,
+    /// Print only this property; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub property: Vec<String>,
+    /// Threads; as many as processors if absent. The results do not depend on it
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Print the table for documents
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 /// `bench check`.
@@ -412,6 +435,12 @@ pub struct BugsArgs {
     /// How many more to go on behind a finding for the first loss of committed data
     #[arg(long, value_name = "N", default_value = "2", value_parser = parse_seconds)]
     pub beyond: u64,
+    /// Make the plans small that the first N roots find, and replay them
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub shrink: u64,
+    /// After so many simulated events a plan is small enough
+    #[arg(long, value_name = "N", default_value_t = 30_000_000)]
+    pub shrink_steps: u64,
     /// Only this bug; may be given again
     #[arg(long, value_name = "NAME")]
     pub bug: Vec<String>,

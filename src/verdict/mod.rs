@@ -126,6 +126,8 @@ pub struct Verdict {
     stances: Stances,
     gave_up: Option<String>,
     finished: bool,
+    /// Findings of this property are dropped.
+    left_out: Option<String>,
 }
 
 impl Clone for Verdict {
@@ -139,6 +141,7 @@ impl Clone for Verdict {
             stances: self.stances.clone(),
             gave_up: self.gave_up.clone(),
             finished: self.finished,
+            left_out: self.left_out.clone(),
         }
     }
 }
@@ -155,7 +158,15 @@ impl Verdict {
             stances: Stances::default(),
             gave_up: None,
             finished: false,
+            left_out: None,
         }
+    }
+
+    /// Drops whatever is found of this property from now on: see [`Kit::without`].
+    ///
+    /// [`Kit::without`]: crate::Kit::without
+    pub fn leave_out(&mut self, property: Option<&str>) {
+        self.left_out = property.map(str::to_string);
     }
 
     /// Takes what one step showed.
@@ -173,6 +184,11 @@ impl Verdict {
 
     /// Signs what was found since the last time, while it is known how the peers stood.
     fn sign(&mut self) {
+        if let Some(property) = &self.left_out {
+            let known = self.signatures.len();
+            let new = self.findings.split_off(known);
+            self.findings.extend(new.into_iter().filter(|one| one.property != property));
+        }
         for finding in &self.findings[self.signatures.len()..] {
             self.signatures.push(self.stances.sign(finding));
         }

@@ -35,6 +35,38 @@ fn what_was_measured_is_not_measured_again() {
 }
 
 #[test]
+fn what_is_found_is_made_small_also_for_lines_of_an_older_build() {
+    let room = Room::new("bench-shrink");
+    let said = bench(&room, &["--roots", "2", "--shrink", "1", "--out", "bugs.jsonl"]);
+    let medians =
+        "\nShrunk: 1 plans of 1 bugs. In the median over the bugs 1 faults and 0 calls are";
+    assert!(said.out.contains(medians), "{}", said.out);
+    let all = lines(&room.read("bugs.jsonl"));
+    let of = |root: u64| all.iter().find(|line| line["root"] == root).expect("a line of each root");
+    assert_eq!(of(1)["shrunk"], Value::Null);
+    let small = &of(0)["shrunk"];
+    let number = |of: &str| small[of].as_u64().expect("a number");
+    assert!(small["signature"].as_str().is_some_and(|text| text.starts_with("Durability/")));
+    assert!(number("faults") <= 6 && number("calls") <= 6 && number("moves") > 0, "{small}");
+    assert!(number("moves") + number("votes") < number("events"), "{small}");
+    // The line as an older build has written it: only what is missing is done.
+    let mut old = of(0).clone();
+    old["zoosim"] = "bench-bug/1".into();
+    old.as_object_mut().expect("a line is an object").remove("shrunk");
+    room.write("old.jsonl", &format!("{old}\n"));
+    bench(&room, &["--roots", "1", "--shrink", "1", "--out", "old.jsonl"]);
+    let both = lines(&room.read("old.jsonl"));
+    let without_time = |line: &Value| {
+        let mut line = line.clone();
+        line["shrunk"]["cpu_us"] = 0.into();
+        line
+    };
+    assert_eq!((both.len(), without_time(&both[1])), (2, without_time(of(0))));
+    let none = bench(&room, &["--roots", "2", "--shrink", "1", "--out", "bugs.jsonl"]);
+    assert_eq!((lines(&room.read("bugs.jsonl")), none.out), (all.clone(), said.out));
+}
+
+#[test]
 fn seeds_and_events_do_not_depend_on_jobs() {
     let room = Room::new("bench-jobs");
     let seen = |jobs: &str| {

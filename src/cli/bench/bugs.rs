@@ -5,16 +5,18 @@
 //! is violated or the cap is reached. What a unit costs is the time of the processor on its own
 //! thread, so that neither other units nor a busy machine count; only the cap depends on it, so
 //! seeds and events to detection are the same everywhere. The black-box search over histories,
-//! which a campaign does for one seed in sixteen, takes no part.
+//! which a campaign does for one seed in sixteen, takes no part. The plans that the first roots find
+//! are made small, each on the same thread, within a budget of events, and replayed.
 //!
 //! ```text
 //!   (bug, root) -> Line, one per unit, appended to the file as soon as it is known -> Table
 //! ```
 
 mod line;
+mod small;
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -22,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::explore::{Recipe, Source, look_at};
 use crate::kit::Kit;
+use crate::shrink::Budget;
 use crate::verdict::Finding;
 
 use super::super::args::BugsArgs;
@@ -29,6 +32,7 @@ use super::super::lines::{self, Lines};
 use super::super::{Done, Exit, find, interrupt, jobs, say, talk};
 use super::Clock;
 use line::{FORMAT, First, Line};
+use small::small;
 
 /// Seeds of one root.
 const STRIDE: u64 = 1_000_000;
@@ -43,6 +47,9 @@ struct How {
     policy: String,
     cap_s: u64,
     beyond_s: u64,
+    /// The plans of so many roots are made small.
+    shrink: u64,
+    budget: Budget,
 }
 
 /// A bug and a root.
@@ -50,6 +57,8 @@ struct Unit {
     bug: String,
     root: u64,
     source: Source,
+    /// What is known of it, if only its small plan is missing.
+    line: Option<Line>,
 }
 
 /// Measures what the file does not tell yet, and prints the table of all of it.
@@ -67,6 +76,8 @@ pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
         policy: args.policy.name().to_string(),
         cap_s: args.cap,
         beyond_s: args.beyond,
+        shrink: args.shrink,
+        budget: Budget { steps: args.shrink_steps },
     };
     let scenario = Arc::new(scenario);
     let (mut lines, file) = match &args.out {
@@ -76,24 +87,25 @@ pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
         }
         None => (Vec::new(), None),
     };
-    let known = known(&lines, &how, args.out.as_deref())?;
+    same_scenario(&lines, &how, args.out.as_deref())?;
+    let mut known = known(&lines, &how);
     let mut units = Vec::new();
     // Roots outside: whatever is there when it is cut short says something of every bug.
     for root in 0..args.roots {
         for bug in &names {
-            if !known.contains(&(bug.clone(), root)) {
-                let source = Source::Scenario(
-                    scenario.clone(),
-                    Recipe::Bug(bug.clone()).steered(args.policy),
-                );
-                units.push(Unit { bug: bug.clone(), root, source });
+            let line = known.remove(&(bug.clone(), root));
+            if line.as_ref().is_some_and(|line| !lacks_small(line, &how)) {
+                continue;
             }
+            let recipe = Recipe::Bug(bug.clone()).steered(args.policy);
+            let source = Source::Scenario(scenario.clone(), recipe);
+            units.push(Unit { bug: bug.clone(), root, source, line });
         }
     }
     let interrupt = interrupt()?;
     let begun = units.len();
     let measured = all(kit, &how, &units, jobs(args.jobs), &interrupt, file, json)?;
-    let complete = measured.len() == begun;
+    let complete = measured.len() == begun && !interrupt.load(Ordering::Relaxed);
     lines.extend(measured);
     lines.retain(|line| names.contains(&line.bug) && line.policy == how.policy);
     if !json {
@@ -113,12 +125,8 @@ fn names(kit: &Kit, asked: &[String]) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// The units that need not be measured again: those that found, and those that had as much time.
-fn known(
-    lines: &[Line],
-    how: &How,
-    path: Option<&Path>,
-) -> Result<BTreeSet<(String, u64)>, String> {
+/// Lines of another scenario say nothing of this one.
+fn same_scenario(lines: &[Line], how: &How, path: Option<&Path>) -> Result<(), String> {
     let place = path.map(|path| path.display().to_string()).unwrap_or_default();
     for (at, line) in lines.iter().enumerate() {
         if (&line.scenario, &line.hash) != (&how.scenario, &how.hash) {
@@ -131,11 +139,22 @@ fn known(
             ));
         }
     }
+    Ok(())
+}
+
+/// What need not be measured again: what was found, and what had as much time.
+fn known(lines: &[Line], how: &How) -> BTreeMap<(String, u64), Line> {
     let done = lines.iter().filter(|line| {
         let enough = line.violation.is_some() || line.cap_s >= how.cap_s;
         enough && line.policy == how.policy
     });
-    Ok(done.map(|line| (line.bug.clone(), line.root)).collect())
+    // Of a unit that was measured twice the last line counts.
+    done.map(|line| ((line.bug.clone(), line.root), line.clone())).collect()
+}
+
+/// Whether what a unit found is still to be made small.
+fn lacks_small(line: &Line, how: &How) -> bool {
+    line.root < how.shrink && line.violation.is_some() && line.shrunk.is_none()
 }
 
 /// Measures all units, each on one thread, and writes each line as soon as it is known.
@@ -196,9 +215,48 @@ fn keep(line: Option<Line>, file: &mut Option<Lines>, json: bool) -> Result<Opti
     Ok(Some(line))
 }
 
+/// Finds the bug, and makes the plan that shows it small. None if it was cut short.
+fn measure(
+    kit: &Kit,
+    how: &How,
+    unit: &Unit,
+    interrupt: &AtomicBool,
+) -> Result<Option<Line>, String> {
+    let line = match &unit.line {
+        Some(line) => Some(line.clone()),
+        None => detect(kit, how, unit, interrupt)?,
+    };
+    let Some(line) = line else { return Ok(None) };
+    let line = shrunk(kit, how, unit, line, interrupt)?;
+    let cut_short = interrupt.load(Ordering::Relaxed);
+    if cut_short || unit.line.is_none() || !lacks_small(&line, how) {
+        return Ok(Some(line));
+    }
+    // Another build had found it with a seed that shows nothing in this one.
+    let Some(line) = detect(kit, how, unit, interrupt)? else { return Ok(None) };
+    shrunk(kit, how, unit, line, interrupt).map(Some)
+}
+
+/// The line, with what its finding shrinks to if that is asked for.
+fn shrunk(
+    kit: &Kit,
+    how: &How,
+    unit: &Unit,
+    line: Line,
+    interrupt: &AtomicBool,
+) -> Result<Line, String> {
+    let Some(found) = line.violation.as_ref().filter(|_| lacks_small(&line, how)) else {
+        return Ok(line);
+    };
+    let enough = || interrupt.load(Ordering::Relaxed);
+    let small = small(kit, &unit.source, found.seed, how.budget, enough)
+        .map_err(|why| format!("`{}`, seed {}: {why}", unit.bug, found.seed))?;
+    Ok(Line { zoosim: FORMAT.to_string(), shrunk: small, ..line })
+}
+
 /// Tries seeds until the bug is found, or the cap is reached; then, for a while, until something is
 /// lost. None if it was cut short.
-fn measure(
+fn detect(
     kit: &Kit,
     how: &How,
     unit: &Unit,
@@ -220,6 +278,7 @@ fn measure(
         assertion: None,
         violation: None,
         loss: None,
+        shrunk: None,
     };
     while line.seeds < STRIDE {
         if interrupt.load(Ordering::Relaxed) {

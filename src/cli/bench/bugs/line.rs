@@ -4,14 +4,19 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::small::Small;
+
 /// The format of a line.
-pub const FORMAT: &str = "bench-bug/1";
+pub const FORMAT: &str = "bench-bug/2";
+
+/// The one before it, which is still read: nothing was made small then.
+const OLD: &str = "bench-bug/1";
 
 /// What came of one bug and one root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
-    /// `bench-bug/1`.
+    /// `bench-bug/2`.
     pub zoosim: String,
     /// Which bug was planted.
     pub bug: String,
@@ -39,6 +44,9 @@ pub struct Line {
     pub violation: Option<First>,
     /// The first loss of what was committed or acknowledged.
     pub loss: Option<First>,
+    /// What the plan that shows the violation shrinks to, if that was asked for.
+    #[serde(default)]
+    pub shrunk: Option<Small>,
 }
 
 /// Something seen for the first time, and what had been spent by then.
@@ -63,10 +71,10 @@ impl Line {
     /// Reads a line.
     pub fn parse(text: &str) -> Result<Line, String> {
         let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if line.zoosim != FORMAT {
-            return Err(format!("is `{}`, not `{FORMAT}`", line.zoosim));
+        match (line.zoosim.as_str(), &line.shrunk) {
+            (FORMAT, _) | (OLD, None) => Ok(line),
+            (other, _) => Err(format!("is `{other}`, not `{FORMAT}`")),
         }
-        Ok(line)
     }
 
     /// Writes it.
@@ -82,7 +90,12 @@ impl fmt::Display for Line {
             Some(found) => {
                 let First { property, seed, seeds, events, cpu_us, .. } = found;
                 let cpu = seconds(*cpu_us);
-                write!(f, "{property}, seed {seed}: {seeds} seeds, {events} events, {cpu} s")
+                write!(f, "{property}, seed {seed}: {seeds} seeds, {events} events, {cpu} s")?;
+                let Some(small) = &self.shrunk else { return Ok(()) };
+                let Small { faults, calls, moves, votes, cpu_us, .. } = small;
+                let cpu = seconds(*cpu_us);
+                write!(f, "; shrunk in {cpu} s: {faults} faults, {calls} calls, ")?;
+                write!(f, "{moves} moves, {votes} votes")
             }
             None => write!(f, "not found: {} seeds, {} s", self.seeds, seconds(self.cpu_us)),
         }

@@ -8,6 +8,7 @@ use crate::kit::Kit;
 
 use super::super::super::table::{as_markdown, as_text};
 use super::line::{First, Line, seconds};
+use super::small::Small;
 
 /// At which depth breadth-first search over a hand-written model first shows the bug, as published:
 /// Remix (EuroSys'25, table 4), the traces of zookeeper-tla-spec, and SandTable (EuroSys'24).
@@ -23,7 +24,7 @@ const TLC_DEPTH: [(&str, u64); 9] = [
     ("vote_order_not_total", 41),
 ];
 
-const HEAD: [&str; 12] = [
+const HEAD: [&str; 15] = [
     "bug",
     "found",
     "seeds",
@@ -34,6 +35,9 @@ const HEAD: [&str; 12] = [
     "first assertion",
     "first oracle",
     "LLC or DUR",
+    "shrunk to",
+    "shrinking, CPU-s",
+    "shrunk trace",
     "TLC depth",
     "published, or how it was met",
 ];
@@ -54,12 +58,14 @@ pub fn render(kit: &Kit, lines: &[Line], markdown: bool) -> String {
     }
     let rows = of_bugs(kit, lines, row);
     let head = HEAD.map(str::to_string).to_vec();
-    if markdown {
-        return as_markdown(&head, &rows);
-    }
     // Sentences are for documents.
     let short = |row: &Vec<String>| row[..HEAD.len() - 1].to_vec();
-    as_text(&short(&head), &rows.iter().map(short).collect::<Vec<_>>())
+    let table = match markdown {
+        true => as_markdown(&head, &rows),
+        false => as_text(&short(&head), &rows.iter().map(short).collect::<Vec<_>>()),
+    };
+    let medians = catalogue(lines).map(|text| format!("\n{text}"));
+    table + &medians.unwrap_or_default()
 }
 
 /// What was given up with a smaller cap may have been tried again: the last line counts.
@@ -135,7 +141,7 @@ fn row(bug: &Bug, of: &[&Line]) -> Vec<String> {
     let assertions: Vec<_> = of.iter().map(|line| line.assertion.as_ref()).collect();
     let losses: Vec<_> = of.iter().map(|line| line.loss.as_ref()).collect();
     let depth = TLC_DEPTH.iter().find(|(name, _)| *name == bug.name);
-    vec![
+    let mut row = vec![
         format!("`{}`", bug.name),
         format!("{found} of {}", of.len()),
         pair(&|first| first.seeds, &|count| short(count)),
@@ -146,9 +152,59 @@ fn row(bug: &Bug, of: &[&Line]) -> Vec<String> {
         kinds(&assertions),
         usual(&firsts).unwrap_or("-").to_string(),
         kinds(&losses),
+    ];
+    row.extend(small_cells(of));
+    row.extend([
         depth.map_or("-".to_string(), |(_, depth)| depth.to_string()),
         bug.published.to_string(),
+    ]);
+    row
+}
+
+/// The medians over the plans that were made small: what is left, what it took, how long its trace
+/// is.
+fn small_cells(of: &[&Line]) -> [String; 3] {
+    let small: Vec<&Small> = of.iter().filter_map(|line| line.shrunk.as_ref()).collect();
+    if small.is_empty() {
+        return ["-", "-", "-"].map(str::to_string);
+    }
+    let median = |value: &dyn Fn(&Small) -> u64| median(small.iter().map(|one| value(one)));
+    let (faults, calls) = (median(&|one| one.faults), median(&|one| one.calls));
+    let (moves, votes) = (median(&|one| one.moves), median(&|one| one.votes));
+    [
+        format!("{faults} faults, {calls} calls"),
+        seconds(median(&|one| one.cpu_us)),
+        format!("{moves} moves, {votes} votes"),
     ]
+}
+
+/// The nearest rank in the middle; 0 of nothing.
+fn median(values: impl Iterator<Item = u64>) -> u64 {
+    rank(&values.map(Some).collect::<Vec<_>>(), 50).unwrap_or_default()
+}
+
+/// The medians over the catalogue of each bug's medians, and what is asked of them.
+fn catalogue(lines: &[Line]) -> Option<String> {
+    let mut bugs: BTreeMap<&str, Vec<&Small>> = BTreeMap::new();
+    for line in lines {
+        if let Some(small) = &line.shrunk {
+            bugs.entry(&line.bug).or_default().push(small);
+        }
+    }
+    let plans = bugs.values().map(Vec::len).sum::<usize>();
+    let most = bugs.values().flatten().map(|one| one.cpu_us).max()?;
+    let over = |value: &dyn Fn(&Small) -> u64| {
+        median(bugs.values().map(|of| median(of.iter().map(|one| value(one)))))
+    };
+    Some(format!(
+        "Shrunk: {plans} plans of {} bugs. In the median over the bugs {} faults and {} calls are left \
+         (target: at most 6 and 6), after {} CPU-seconds; the longest took {} (target: under 60).\n",
+        bugs.len(),
+        over(&|one| one.faults),
+        over(&|one| one.calls),
+        seconds(over(&|one| one.cpu_us)),
+        seconds(most),
+    ))
 }
 
 /// The nearest rank: what so many of a hundred are at most. Whoever found nothing comes last.
@@ -217,7 +273,45 @@ mod tests {
             assertion: None,
             violation: cpu_us.map(first),
             loss: None,
+            shrunk: None,
         }
+    }
+
+    #[test]
+    fn what_was_made_small_is_counted_by_bug() {
+        let kit = Kit::standard();
+        let small = |faults, cpu_us| Small {
+            signature: "Durability/acked/down/down".to_string(),
+            faults,
+            calls: 2,
+            peers: 3,
+            events: 115,
+            moves: 21,
+            votes: 9,
+            plans: 234,
+            steps: 134_391,
+            cpu_us,
+            done: true,
+        };
+        let of = |bug: &str, root, small| Line {
+            bug: bug.to_string(),
+            shrunk: Some(small),
+            ..line("swarm", root, Some(1_500_000))
+        };
+        let lines = [
+            of("ack_before_fsync", 0, small(1, 200_000)),
+            of("ack_before_fsync", 1, small(3, 61_000_000)),
+            of("ack_before_fsync", 2, small(2, 100_000)),
+            of("epoch_before_history", 0, small(7, 5_000_000)),
+            of("no_epoch_repair", 0, small(8, 5_000_000)),
+        ];
+        let rendered = render(&kit, &lines, true);
+        let row = rendered.lines().nth(2).expect("a row below the head");
+        assert!(row.contains("| 2 faults, 2 calls | 0.20 | 21 moves, 9 votes | - |"), "{row}");
+        let medians = "Shrunk: 5 plans of 3 bugs. In the median over the bugs 7 faults and 2 calls \
+                       are left (target: at most 6 and 6), after 5.00 CPU-seconds; the longest took \
+                       61.0 (target: under 60).";
+        assert_eq!(rendered.lines().last(), Some(medians));
     }
 
     #[test]
@@ -227,7 +321,7 @@ mod tests {
         let alone = render(&kit, &lines, true);
         let row = alone.lines().nth(2).expect("a row below the head");
         let wanted = "| `ack_before_fsync` | 1 of 2 | 8 / not found | 90 k / not found | \
-                      1.50 / not found | 50 % | 50 % | - | Durability | - | - | no number: ";
+                      1.50 / not found | 50 % | 50 % | - | Durability | - | - | - | - | - | no number: ";
         assert!(row.starts_with(wanted), "{row}");
         assert!(!render(&kit, &lines, false).contains("no number"));
         lines.push(line("late", 0, Some(20_000_000)));

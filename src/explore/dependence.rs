@@ -1,0 +1,70 @@
+//! Which property a run's verdict depends on: with it left out, is anything found at all?
+//!
+//! A verdict that is never alone in seeing something would be decoration. What a run shows first
+//! ends it, so two runs of a plan tell: one with all properties, one without that which was named.
+
+use std::sync::Arc;
+
+use crate::kit::Kit;
+use crate::plan::Plan;
+use crate::run::{CannotRun, Run};
+use crate::verdict::{Finding, Outcome};
+
+/// What a run shows, and what is left of it without the property that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependence {
+    /// What it shows.
+    pub finding: Finding,
+    /// What it comes to without that property.
+    pub without: Outcome,
+}
+
+impl Dependence {
+    /// Whether only this property sees it: without it the run passes, or of a violation nothing is
+    /// left but a check inside a peer, which does not count as found.
+    pub fn is_alone(&self) -> bool {
+        match &self.without {
+            Outcome::Pass => true,
+            Outcome::Violated(other) => other.weight < self.finding.weight,
+            Outcome::Unknown(_) => false,
+        }
+    }
+}
+
+/// Runs a plan, and once more without what it shows; `None` if it shows nothing.
+///
+/// # Errors
+/// Why it cannot run.
+pub fn dependence(plan: &Arc<Plan>, kit: &Kit) -> Result<Option<Dependence>, CannotRun> {
+    let (ran, _) = Run::new(plan.clone(), kit)?.finish_all();
+    let Outcome::Violated(finding) = ran.outcome else { return Ok(None) };
+    let deaf = kit.clone().without(finding.property);
+    let (left, _) = Run::new(plan.clone(), &deaf)?.finish_all();
+    Ok(Some(Dependence { finding, without: left.outcome }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::At;
+    use crate::verdict::Weight;
+
+    fn finding(weight: Weight) -> Finding {
+        let (at, peers, detail) = (At::default(), Vec::new(), String::new());
+        Finding { property: "Leadership", weight, at, peers, kind: "kind", detail }
+    }
+
+    #[test]
+    fn whoever_leaves_nothing_that_counts_was_alone() {
+        let alone = |weight: Weight, without: Outcome| {
+            Dependence { finding: finding(weight), without }.is_alone()
+        };
+        let violated = |weight| Outcome::Violated(finding(weight));
+        assert!(alone(Weight::Violation, Outcome::Pass));
+        assert!(alone(Weight::Assertion, Outcome::Pass));
+        assert!(alone(Weight::Violation, violated(Weight::Assertion)));
+        assert!(!alone(Weight::Violation, violated(Weight::Violation)));
+        assert!(!alone(Weight::Assertion, violated(Weight::Assertion)));
+        assert!(!alone(Weight::Violation, Outcome::Unknown(String::new())));
+    }
+}
