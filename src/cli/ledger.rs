@@ -151,7 +151,7 @@ impl Ledger {
 
     /// Adds the next seed; the stretch is written if it is long enough.
     pub fn take(&mut self, tried: &Tried) -> Result<(), String> {
-        let Item { source, seed } = tried.item;
+        let Item { source, seed, branch: _ } = tried.item;
         if source != self.source {
             return Ok(());
         }

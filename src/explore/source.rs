@@ -56,6 +56,7 @@ impl Recipe {
         match self {
             Recipe::Plain | Recipe::Clean | Recipe::Bug(_) => (Policy::Swarm, self),
             Recipe::Steered(policy, rest) => (*policy, rest),
+            Recipe::Branched(_, rest) => (Policy::Branch, rest),
         }
     }
 

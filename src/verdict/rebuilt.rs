@@ -163,6 +163,8 @@ impl Tree {
             Txn::Delete(txn) => self.delete(header, &txn.path),
             Txn::SetData(txn) => self.set_data(header, txn),
             Txn::CloseSession(txn) => txn.paths.iter().for_each(|path| self.delete(header, path)),
+            // The parts before the one that failed keep their records (spec 7.2).
+            Txn::Multi(multi) if multi.parts.iter().any(|part| part.kind == opcode::ERROR) => {}
             Txn::Multi(multi) => {
                 for part in &multi.parts {
                     let mut input = Reader::new(part.data.as_deref().unwrap_or_default());
@@ -182,7 +184,7 @@ impl Tree {
                                 self.set_data(header, &txn);
                             }
                         }
-                        // Checks, and the parts of a multi that failed, change nothing.
+                        // Checks change nothing.
                         _ => {}
                     }
                 }

@@ -62,6 +62,7 @@ fn is_move(seen: &Seen) -> bool {
         | Seen::Connected { .. }
         | Seen::Disconnected { .. }
         | Seen::Expired { .. }
+        | Seen::GaveUp { .. }
         | Seen::Returned { .. }
         | Seen::Lost { .. }
         | Seen::Watch { .. }
