@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `num` in `den` cases. `den` is at least 1; a `num` above `den` means always.
+/// `num` in `den` cases. `den` is at least 1, which who reads one from outside has to check; a
+/// `num` above `den` means always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64)", into = "(u64, u64)")]
 pub struct Ratio {
@@ -30,7 +31,7 @@ impl Default for Ratio {
 
 impl From<(u64, u64)> for Ratio {
     fn from((num, den): (u64, u64)) -> Ratio {
-        Ratio::new(num, den)
+        Ratio { num, den }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Done, Exit, say};
 
 /// Faults by kind, as plans spell them.
 pub const FAULTS: [(&str, &str); 18] = [
-    ("crash", "a peer loses power, and starts again later"),
+    ("crash", "a peer loses power, and starts again later; a frail one perhaps never"),
     ("crash_all", "everybody loses power at once"),
     ("wipe", "a crash after which a frail peer's files are gone"),
     ("revive", "whoever is down starts, and every cut between peers heals"),
@@ -23,7 +23,7 @@ pub const FAULTS: [(&str, &str); 18] = [
     ("reset", "the links between two peers are reset"),
     ("cut_client", "a client cannot reach some servers"),
     ("reset_clients", "all client connections of a peer are reset"),
-    ("disk_hang", "a device answers nothing"),
+    ("disk_hang", "a device answers nothing, of a frail peer perhaps for ever"),
     ("disk_slow", "syncs and reads of a device are slower"),
     ("disk_error", "operations of a device fail"),
     ("rot", "a stored bit of a frail peer flips"),

@@ -85,12 +85,23 @@ const EVENTS: [&str; 13] = [
     "watch_fired",
 ];
 
-const NOISE: [&str; 6] = ["client_reset", "half_open", "hang", "refuse", "reset", "stall"];
+const NOISE: [&str; 7] =
+    ["client_reset", "half_open", "hang", "queue_full", "refuse", "reset", "stall"];
 
-const OUTCOMES: [&str; 6] =
-    ["file_garbage", "file_kept", "file_lost", "file_torn", "name_kept", "name_lost"];
+const OUTCOMES: [&str; 7] = [
+    "file_garbage",
+    "file_kept",
+    "file_lost",
+    "file_scattered",
+    "file_torn",
+    "name_kept",
+    "name_lost",
+];
 
 const ENSEMBLES: [&str; 4] = ["1 voters", "3 voters", "5 voters", "7 voters"];
+
+/// What faults of these kinds come to in frail peers.
+const DAMAGE: [&str; 2] = ["lasting", "scatter"];
 
 const SPLITS: [&str; 6] = ["bridge", "isolate", "leader_in_minority", "pair", "ring", "sides"];
 
@@ -131,9 +142,11 @@ pub fn sorts(kit: &Kit, tally: &Tally) -> Vec<Sort> {
     notes.retain(|name| !WRONG.contains(&name.as_str()));
     let properties = list::properties(kit).into_iter().map(|(name, _)| name);
     let words = |all: &[&str]| all.iter().map(|word| (*word).to_string()).collect::<Vec<_>>();
+    let mut faults = names(&list::FAULTS);
+    faults.extend(words(&DAMAGE));
     let groups = [
         ("notes", notes, &totals.notes),
-        ("faults", names(&list::FAULTS), &totals.faults),
+        ("faults", faults, &totals.faults),
         ("operations", names(&list::OPERATIONS), &totals.calls),
         ("properties (never evaluated)", properties.collect(), &totals.properties),
         ("reasons", words(&REASONS), &totals.reasons),

@@ -71,7 +71,7 @@ impl Point {
         let by = Some(Target::Peer(self.peer));
         let when = When::Moment { on: self.on.clone(), by, nth, from: 0, after_us: 0 };
         let peer = Target::Peer(self.peer);
-        Planned { when, fault: Fault::Crash { peer, down: Some(down) } }
+        Planned { when, fault: Fault::crash(peer, Some(down)) }
     }
 
     /// The plan that crashes here from its beginning on.

@@ -124,6 +124,65 @@ fn faults_that_no_ensemble_could_survive_are_refused() {
     "#);
 }
 
+/// The error without its place.
+fn cause(text: &str) -> String {
+    let error = refused(&with(text));
+    error.split_once(": ").expect("a place comes first").1.to_string()
+}
+
+#[test]
+fn what_lasts_strikes_frail_peers_only_and_has_no_end() {
+    let faults = |fault: &str| {
+        let when = r#""when": { "at": 5 }"#;
+        format!(r#""voters": 3, "frail": [1], "faults": [{{ {when}, "fault": {fault} }}]"#)
+    };
+    let crash = r#"{ "crash": { "peer": { "peer": 2 }, "lasting": true } }"#;
+    let frail = "is not a frail peer\nhint: only peers in `frail` may lose or damage what is \
+                 durable: write `{\"peer\": N}`, and N there";
+    assert_eq!(cause(&faults(crash)), format!("`faults[0].fault.crash.peer` {frail}"));
+    let scatter = r#"{ "crash": { "peer": "leader", "down": 9, "scatter": true } }"#;
+    assert_eq!(cause(&faults(scatter)), format!("`faults[0].fault.crash.peer` {frail}"));
+    let both = r#"{ "crash": { "peer": { "peer": 1 }, "down": 9, "lasting": true } }"#;
+    assert_eq!(
+        cause(&faults(both)),
+        "`faults[0].fault.crash.down` is `lasting`, too\n\
+         hint: a peer that is down for good does not start again: leave `down` out"
+    );
+    let hang = r#"{ "disk_hang": { "peer": { "peer": 3 }, "device": "log", "lasting": true } }"#;
+    assert_eq!(cause(&faults(hang)), format!("`faults[0].fault.disk_hang.peer` {frail}"));
+    let ends = r#"{ "disk_hang": { "peer": { "peer": 1 }, "device": "log", "ms": 1,
+        "lasting": true } }"#;
+    assert_eq!(
+        cause(&faults(ends)),
+        "`faults[0].fault.disk_hang.ms` is `lasting`, too\n\
+         hint: a device that hangs for good does not wake: leave `ms` out"
+    );
+}
+
+#[test]
+fn a_ratio_of_nothing_and_a_sign_that_matters_are_told_as_they_are() {
+    let disk = |ratio: &str| {
+        let law = r#"{ "uniform": { "min_us": 1, "max_us": 2 } }"#;
+        let laws = format!(r#""log_sync": {law}, "snap_sync": {law}, "read": {law}"#);
+        format!(r#""disk": {{ {laws}, "sector": 512, "keep": {ratio} }}"#)
+    };
+    let hint = "hint: a ratio is `[favourable, all]`, at most 1; never is `[0, 1]`";
+    for (ratio, what) in [("[1, 0]", "1 in 0"), ("[0, 0]", "0 in 0"), ("[3, 2]", "3 in 2")] {
+        assert_eq!(cause(&disk(ratio)), format!("`disk.keep` is {what}\n{hint}"));
+    }
+    assert_eq!(
+        cause(r#""clocks": [{ "peer": 1, "drift_ppm": -1000000 }]"#),
+        "`clocks[0].drift_ppm` is -1000000\nhint: it may be -500000 to 500000"
+    );
+    let step = r#""faults": [{ "when": { "at": 5 }, "fault": { "wall_step": { "peer": "leader",
+        "ms": -99999999999 } } }]"#;
+    assert_eq!(
+        cause(step),
+        "`faults[0].fault.wall_step.ms` is -99999999999\n\
+         hint: it may be -3600000000 to 3600000000"
+    );
+}
+
 #[test]
 fn multis_do_not_nest() {
     let client = r#""clients": [{ "timeout_ms": 900, "driver": { "script": [

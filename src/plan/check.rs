@@ -219,11 +219,11 @@ fn delay(path: &str, delay: &Delay) -> Checked {
 }
 
 fn ratio(path: &str, ratio: Ratio) -> Checked {
-    if ratio.num <= ratio.den {
+    if ratio.den > 0 && ratio.num <= ratio.den {
         return Ok(());
     }
     let what = format!("is {} in {}", ratio.num, ratio.den);
-    Err(Problem::new(path, what, "a ratio is `[favourable, all]`, at most 1"))
+    Err(Problem::new(path, what, "a ratio is `[favourable, all]`, at most 1; never is `[0, 1]`"))
 }
 
 fn net(net: &NetNoise, voters: u8) -> Checked {
@@ -273,9 +273,9 @@ fn clocks(clocks: &[ClockPlan], voters: u8) -> Checked {
             return Err(Problem::new(&format!("clocks[{nth}].peer"), what, hint));
         }
         let path = format!("clocks[{nth}].drift_ppm");
-        within(&path, clock.drift_ppm.unsigned_abs(), 0..=500_000)?;
+        signed(&path, clock.drift_ppm, 500_000)?;
         let path = format!("clocks[{nth}].wall_offset_ms");
-        within(&path, clock.wall_offset_ms.unsigned_abs(), 0..=1_000 * MS_MAX)?;
+        signed(&path, clock.wall_offset_ms, 1_000 * MS_MAX)?;
     }
     Ok(())
 }
@@ -410,6 +410,14 @@ fn within(path: &str, value: u64, allowed: RangeInclusive<u64>) -> Checked {
     }
     let hint = format!("it may be {} to {}", allowed.start(), allowed.end());
     Err(Problem::new(path, format!("is {value}"), hint))
+}
+
+/// At most so far from nothing, either way.
+fn signed(path: &str, value: i64, most: u64) -> Checked {
+    if value.unsigned_abs() <= most {
+        return Ok(());
+    }
+    Err(Problem::new(path, format!("is {value}"), format!("it may be -{most} to {most}")))
 }
 
 fn range(path: &str, (low, high): (u64, u64), allowed: RangeInclusive<u64>) -> Checked {

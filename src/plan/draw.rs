@@ -15,7 +15,7 @@ mod noise;
 mod shapes;
 mod workload;
 
-pub use knobs::KNOBS;
+pub use knobs::{KNOBS, defaults as default_knobs};
 pub use workload::CALLS;
 
 use super::scenario::{Scenario, Swarm, Voters};
@@ -103,10 +103,11 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         knobs.extend(scenario.knobs.clone());
     }
     let clients = scenario.clients.clone();
-    let clients = clients.unwrap_or_else(|| workload::clients(&setting, &scenario.workload));
+    let mut clients = clients.unwrap_or_else(|| workload::clients(&setting, &scenario.workload));
     let mut frail = scenario.frail.clone();
     let mut planned = scenario.faults.clone();
     planned.extend(faults::draw(&setting, clients.len() as u32, &mut frail));
+    faults::leave_servers(&planned, &frail, voters, &mut clients);
     Plan {
         zoosim: "plan/1".to_string(),
         scenario: scenario.name.clone(),
@@ -153,10 +154,10 @@ fn calm_at(setting: &Setting<'_>) -> u64 {
     (setting.tick * ticks).clamp(5_000, 60_000)
 }
 
-/// Near the end of an epoch's counter in one seed of fifty, so that rollover happens.
+/// Near the end of an epoch's counter in three seeds of a hundred, so that rollover happens.
 fn initial_counter(setting: &Setting<'_>) -> u32 {
     let mut dice = setting.dice("rollover");
-    let near = dice.below(100) < 2;
+    let near = dice.below(100) < 3;
     let left = dice.scale(1, 64) as u32;
     if near && setting.allows("rollover") { u32::MAX - left } else { 0 }
 }

@@ -148,6 +148,13 @@ pub enum Fault {
         /// For how long.
         #[serde(default)]
         down: Option<u64>,
+        /// It never starts again, also not at calm. Frail peers only.
+        #[serde(default, skip_serializing_if = "is_not")]
+        lasting: bool,
+        /// Of what was written and not synced any sectors survive, not only a prefix: pages reach
+        /// a disk in any order. Frail peers only.
+        #[serde(default, skip_serializing_if = "is_not")]
+        scatter: bool,
     },
     /// Everybody loses power at once; they start again after the times given in turn, cyclically.
     CrashAll {
@@ -220,14 +227,18 @@ pub enum Fault {
         /// Whose.
         peer: Target,
     },
-    /// A device answers nothing. Longer than a liveness bound only on frail peers.
+    /// A device answers nothing.
     DiskHang {
         /// Whose.
         peer: Target,
         /// `log` or `snap`.
         device: String,
         /// For how long.
+        #[serde(default)]
         ms: u64,
+        /// It never wakes, also not at calm. Frail peers only.
+        #[serde(default, skip_serializing_if = "is_not")]
+        lasting: bool,
     },
     /// Syncs and reads of a device are slower by this much.
     DiskSlow {
@@ -289,7 +300,21 @@ pub enum Fault {
     },
 }
 
+fn is_not(flag: &bool) -> bool {
+    !flag
+}
+
 impl Fault {
+    /// A loss of power as any peer may suffer it.
+    pub fn crash(peer: Target, down: Option<u64>) -> Fault {
+        Fault::Crash { peer, down, lasting: false, scatter: false }
+    }
+
+    /// A device that answers nothing for some time.
+    pub fn disk_hang(peer: Target, device: &str, ms: u64) -> Fault {
+        Fault::DiskHang { peer, device: device.to_string(), ms, lasting: false }
+    }
+
     /// Its kind, as plans spell it and `zoosim list faults` shows it.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@ pub mod input;
 pub mod noise;
 pub mod scenario;
 pub mod seeds;
+mod times;
 pub mod workload;
 
 pub use draw::draw;
@@ -18,6 +19,7 @@ pub use fault::{EFFECTS, Fault, Pattern, Planned, Split, Target, When};
 pub use input::{InputError, Problem};
 pub use noise::{ClockPlan, Delay, DiskNoise, NetNoise, WorkNoise};
 pub use scenario::Scenario;
+pub use times::Times;
 pub use workload::{Call, ClientPlan, Driver, Step};
 
 #[cfg(test)]
@@ -145,8 +147,17 @@ impl Plan {
         servers
     }
 
-    /// A knob's value, or `default`.
-    pub fn knob(&self, name: &str, default: u64) -> u64 {
-        self.knobs.get(name).copied().unwrap_or(default)
+    /// A knob's value: what the plan says, else its default of [`draw::KNOBS`], else 0.
+    pub fn knob(&self, name: &str) -> u64 {
+        let default = || draw::KNOBS.iter().find(|(known, ..)| *known == name);
+        let said = self.knobs.get(name).copied();
+        said.unwrap_or_else(|| default().map_or(0, |(_, default, ..)| *default))
+    }
+
+    /// All knobs that peers are started with: those that the plan leaves out have their defaults.
+    pub fn all_knobs(&self) -> BTreeMap<String, u64> {
+        let mut all = draw::default_knobs();
+        all.extend(self.knobs.clone());
+        all
     }
 }

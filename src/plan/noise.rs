@@ -43,6 +43,34 @@ pub enum Delay {
     },
 }
 
+impl Delay {
+    /// The same law without its tail: what is left of it once every injector has stopped.
+    pub fn tame(&self) -> Delay {
+        match *self {
+            Delay::Uniform { .. } => *self,
+            Delay::Exponential { min_us, mean_us } => {
+                Delay::Uniform { min_us, max_us: min_us.saturating_add(mean_us.saturating_mul(2)) }
+            }
+            Delay::Bimodal { min_us, max_us, .. } => Delay::Uniform { min_us, max_us },
+            Delay::LogUniform { min_us, max_us } => {
+                let geometric = min_us.max(1).saturating_mul(max_us.max(1)).isqrt();
+                Delay::Uniform { min_us, max_us: geometric.max(min_us) }
+            }
+        }
+    }
+
+    /// The longest delay that it draws, in microseconds.
+    pub fn most_us(&self) -> u64 {
+        match *self {
+            Delay::Uniform { max_us, .. } | Delay::LogUniform { max_us, .. } => max_us,
+            Delay::Exponential { min_us, mean_us } => {
+                min_us.saturating_add(mean_us.saturating_mul(20))
+            }
+            Delay::Bimodal { max_us, tail_us, .. } => max_us.max(tail_us),
+        }
+    }
+}
+
 /// The network. Links are FIFO streams: nothing is lost or reordered inside one; loss shows as
 /// stalls, resets and refused connects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +103,14 @@ pub struct NetNoise {
     /// Per accepted link: one side never learns that the other is gone (half-open) when it dies.
     #[serde(default)]
     pub half_open: Ratio,
-    /// How many frames a link's send queue holds before a sender that asks is told to wait.
+    /// How many frames each direction of a link carries at once: what is sent beyond that waits
+    /// at its sender until an earlier one has arrived. After calm it is at least 1024.
     pub queue: u32,
+}
+
+impl NetNoise {
+    /// How many frames a link usually carries at once.
+    pub const USUAL_QUEUE: u32 = 1_024;
 }
 
 /// The disks.

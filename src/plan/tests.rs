@@ -69,7 +69,7 @@ fn features(plan: &Plan) -> Vec<String> {
     add(!net.slow.is_empty(), "slow pairs");
     add(matches!(net.delay, Delay::Exponential { .. }), "wan");
     add(!plan.work.slow.is_empty(), "slow work");
-    add(plan.knob("commit_log_count", 0) <= 5, "tiny window");
+    add(plan.knob("commit_log_count") <= 5, "tiny window");
     add(plan.clients.len() <= 4, "few clients");
     let programs = plan.clients.iter().any(|c| matches!(c.driver, Driver::Program { .. }));
     add(programs, "programs");

@@ -76,7 +76,7 @@ fn what_passes_is_not_shrunk() {
 }
 
 fn crash(peer: Target, when: When) -> Planned {
-    Planned { when, fault: Fault::Crash { peer, down: Some(100) } }
+    Planned { when, fault: Fault::crash(peer, Some(100)) }
 }
 
 #[test]

@@ -339,7 +339,7 @@ impl Oracle for Durability {
             Seen::Fault { kind, peer: Some(peer), .. } => {
                 let ledger = self.peers.entry(*peer).or_default();
                 match *kind {
-                    "rot" | "lose_file" | "misdirect" => ledger.damaged = true,
+                    "rot" | "lose_file" | "misdirect" | "scatter" => ledger.damaged = true,
                     "wipe" | "replace" => *ledger = Ledger::default(),
                     _ => {}
                 }

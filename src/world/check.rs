@@ -45,6 +45,11 @@ fn check_fault(plan: &Plan, fault: &Fault) -> Result<(), String> {
     };
     let devices = ["log", "snap"];
     match fault {
+        Fault::Crash { peer, lasting, scatter, .. } if *lasting || *scatter => frail(peer),
+        Fault::DiskHang { peer, device, lasting: true, .. } => {
+            frail(peer)?;
+            one_of(device, &devices)
+        }
         Fault::Crash { peer, .. }
         | Fault::Pause { peer, .. }
         | Fault::ResetClients { peer }

@@ -57,21 +57,6 @@ impl Delay {
             }
         }
     }
-
-    /// The same law without its tail: what is left of it once every injector has stopped.
-    pub fn tame(&self) -> Delay {
-        match *self {
-            Delay::Uniform { .. } => *self,
-            Delay::Exponential { min_us, mean_us } => {
-                Delay::Uniform { min_us, max_us: min_us.saturating_add(mean_us.saturating_mul(2)) }
-            }
-            Delay::Bimodal { min_us, max_us, .. } => Delay::Uniform { min_us, max_us },
-            Delay::LogUniform { min_us, max_us } => {
-                let geometric = min_us.max(1).saturating_mul(max_us.max(1)).isqrt();
-                Delay::Uniform { min_us, max_us: geometric.max(min_us) }
-            }
-        }
-    }
 }
 
 /// `-ln(u) * mean` for the `u` in (0, 1] that `word` stands for, cut at 20 means. A word is

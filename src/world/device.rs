@@ -198,8 +198,16 @@ impl Files {
         }
     }
 
-    /// Cuts the power: what is left is durable, and is what the cache shows.
-    pub(super) fn crash(&mut self, key: Key, noise: &DiskNoise, stats: &mut Stats) {
+    /// Cuts the power: what is left is durable, and is what the cache shows. Whether pages have
+    /// reached the disk out of their order, as they only do if it `scatters`.
+    pub(super) fn crash(
+        &mut self,
+        key: Key,
+        noise: &DiskNoise,
+        scatters: bool,
+        stats: &mut Stats,
+    ) -> bool {
+        let mut reordered = false;
         let keep_names = key.named("names").stream().chance(noise.keep);
         for (nth, change) in std::mem::take(&mut self.renamed).into_iter().enumerate() {
             if keep_names || key.named("name").with(nth as u64).stream().below(2) == 0 {
@@ -213,11 +221,14 @@ impl Files {
         self.forget_nameless();
         for (name, inode) in &self.durable {
             let contents = self.contents.get_mut(inode).expect("a name has contents");
-            if !contents.undo.is_empty() {
+            if !contents.undo.is_empty() && scatters {
+                reordered |= contents.scatter(key.named(name), noise, stats);
+            } else if !contents.undo.is_empty() {
                 contents.crash(key.named(name), noise, stats);
             }
             (contents.poisoned, contents.pending) = (false, Zxid::ZERO);
         }
+        reordered
     }
 
     /// Names that satisfy `wanted`, in order: what damage may strike.
@@ -344,6 +355,35 @@ impl Contents {
             self.tear(survive, sector, garbage, &mut dice, stats);
         }
         self.undo.clear();
+    }
+
+    /// Each sector that differs from what was synced has reached the disk or has not, as the cache
+    /// was written back in no order at all. Whether one has survived an earlier one.
+    fn scatter(&mut self, key: Key, noise: &DiskNoise, stats: &mut Stats) -> bool {
+        let mut dice = key.stream();
+        let sector = usize::try_from(noise.sector.max(1)).expect("sectors fit into memory");
+        let cached = Arc::clone(&self.data);
+        self.take_back(0);
+        let old = Arc::clone(&self.data);
+        let data = Arc::make_mut(&mut self.data);
+        if cached.len() < old.len() && dice.below(2) == 0 {
+            data.truncate(cached.len());
+        }
+        let (mut lost, mut reordered) = (false, false);
+        for start in (0..cached.len()).step_by(sector) {
+            let end = (start + sector).min(cached.len());
+            if old.get(start..end) == Some(&cached[start..end]) {
+                continue;
+            }
+            if dice.below(2) == 0 {
+                overwrite(data, start, &cached[start..end]);
+                reordered |= lost;
+            } else {
+                lost = true;
+            }
+        }
+        stats.outcome(if reordered { "file_scattered" } else { "file_torn" });
+        reordered
     }
 
     /// Of the last change, only the first `survive` sectors reached the disk.

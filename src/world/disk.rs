@@ -29,6 +29,8 @@ pub(super) struct Disk {
     failed: Vec<Ticket>,
     /// The largest zxid of a write that a sync has covered.
     pub(super) durable: Zxid,
+    /// A loss of power leaves any sectors of what was not synced.
+    pub(super) scatters: bool,
 }
 
 /// One device: its files, and what it is doing.
@@ -47,10 +49,12 @@ struct Drive {
     faults: DriveFaults,
 }
 
-/// What injectors have done to a device; all of it is undone at calm.
+/// What injectors have done to a device; all of it is undone at calm, unless it lasts.
 #[derive(Clone, Debug, Default)]
 struct DriveFaults {
     hangs: u32,
+    /// One of the hangs never ends.
+    dead: bool,
     /// The operation under way ended while the device hung.
     stuck: bool,
     extra: Duration,
@@ -110,7 +114,7 @@ impl Disk {
             faults: DriveFaults::default(),
         };
         let drives = [drive(Device::Log), drive(Device::Snap)];
-        Disk { drives, open: Vec::new(), failed: Vec::new(), durable: Zxid::ZERO }
+        Disk { drives, open: Vec::new(), failed: Vec::new(), durable: Zxid::ZERO, scatters: false }
     }
 
     /// Holds exactly these files from now on, all durable.
@@ -170,6 +174,18 @@ impl Disk {
     /// The device answers nothing until as many calls of `World::disk_wake`.
     pub(super) fn hang(&mut self, device: Device) {
         self.drives[index(device)].faults.hangs += 1;
+    }
+
+    /// The device never answers again.
+    pub(super) fn hang_for_good(&mut self, device: Device) {
+        let faults = &mut self.drives[index(device)].faults;
+        faults.hangs += u32::from(!faults.dead);
+        faults.dead = true;
+    }
+
+    /// Whether some device never answers again.
+    pub(super) fn is_dead(&self) -> bool {
+        self.drives.iter().any(|drive| drive.faults.dead)
     }
 
     /// Carries out damage to durable files while the peer is down; what happened, for people.
@@ -407,9 +423,11 @@ impl World {
     pub(super) fn disk_calm(&mut self, peer: usize) {
         for device in [Device::Log, Device::Snap] {
             let faults = &mut self.machines[peer].disk.drive(device).faults;
-            let (hangs, stuck) = (faults.hangs, faults.stuck);
-            *faults = DriveFaults { hangs: hangs.min(1), stuck, ..DriveFaults::default() };
-            self.disk_wake(peer, device);
+            let DriveFaults { hangs, dead, stuck, .. } = *faults;
+            *faults = DriveFaults { hangs: hangs.min(1), dead, stuck, ..DriveFaults::default() };
+            if !dead {
+                self.disk_wake(peer, device);
+            }
         }
     }
 
@@ -419,13 +437,21 @@ impl World {
         let key = machine.key.named("crash").with(machine.crashes);
         machine.disk.open.clear();
         machine.disk.failed.clear();
+        let scatters = machine.disk.scatters;
+        let mut reordered = false;
         for drive in &mut machine.disk.drives {
             drive.queue.clear();
             drive.busy = None;
             drive.error = None;
             drive.faults.stuck = false;
             let key = key.with(drive.key.0);
-            drive.files.crash(key, &self.plan.disk, &mut self.stats);
+            reordered |= drive.files.crash(key, &self.plan.disk, scatters, &mut self.stats);
+        }
+        if reordered {
+            let id = machine.id;
+            machine.damaged = true;
+            let what = format!("{id}: a later page has survived an earlier one");
+            self.see(Seen::Fault { kind: "scatter", peer: Some(id), what });
         }
     }
 }

@@ -85,6 +85,8 @@ pub(super) struct Machine {
     pub(super) damaged: bool,
     /// It found its files damaged and would not start.
     pub(super) refused: bool,
+    /// It is down for good.
+    pub(super) dead: bool,
     /// The last durable effect: its kind, its tag's, and on which file.
     pub(super) last_effect: (&'static str, &'static str, Option<File>),
 }
@@ -127,6 +129,7 @@ impl Machine {
             damage: Vec::new(),
             damaged: false,
             refused: false,
+            dead: false,
             last_effect: ("none", "", None),
         }
     }

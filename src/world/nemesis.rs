@@ -7,13 +7,16 @@
 //! handled the frame; `Sync` before anyone learns that the sync has ended.
 //!
 //! The invariant: once `World::calm` is set nothing here does anything, and everything that was
-//! done and can be undone has been undone.
+//! done and can be undone has been undone; what a plan calls `lasting`, of frail peers only, never
+//! is.
+
+mod partition;
 
 use std::sync::Arc;
 
 use crate::base::{Duration, Time};
 use crate::history::{Seen, Stop};
-use crate::plan::{Fault, Pattern, Split, Target, When};
+use crate::plan::{Fault, Pattern, Target, When};
 use crate::process::{Channel, Device, Down};
 
 use super::World;
@@ -21,7 +24,6 @@ use super::branch::Sight;
 use super::disk::device_named;
 use super::gates::Barrier;
 use super::machine::Damage;
-use super::network::RETRANSMIT;
 use super::queue::What;
 
 /// Something that a moment may wait for.
@@ -303,9 +305,16 @@ impl World {
         let id = self.id(peer);
         let ends = |ms: &u64| Duration::from_ms(*ms);
         match fault {
-            Fault::Crash { down, .. } => {
+            Fault::Crash { down, lasting, scatter, .. } => {
                 self.report(fault, Some(peer), format!("{id} loses power"));
+                if *lasting {
+                    let what = format!("{id} is down for good");
+                    self.see(Seen::Fault { kind: "lasting", peer: Some(id), what });
+                }
+                self.machines[peer].disk.scatters = *scatter;
                 self.crash(peer, *down);
+                self.machines[peer].disk.scatters = false;
+                self.machines[peer].dead |= lasting;
             }
             Fault::Wipe { down, .. } => {
                 self.report(fault, Some(peer), format!("{id} loses power, and its files"));
@@ -326,6 +335,13 @@ impl World {
                 for conn in self.conns_of(peer) {
                     self.conn_reset(conn);
                 }
+            }
+            Fault::DiskHang { device, lasting: true, .. } => {
+                self.report(fault, Some(peer), format!("{id}: {device} hangs"));
+                let what = format!("{id}: {device} hangs for good");
+                self.see(Seen::Fault { kind: "lasting", peer: Some(id), what });
+                let device = device_named(device).expect("checked");
+                self.machines[peer].disk.hang_for_good(device);
             }
             Fault::DiskHang { device, ms, .. } => {
                 self.report(fault, Some(peer), format!("{id}: {device} hangs for {ms} ms"));
@@ -400,7 +416,8 @@ impl World {
             }
         }
         for peer in 0..self.machines.len() {
-            if !self.machines[peer].is_up() && !self.machines[peer].refused {
+            let machine = &self.machines[peer];
+            if !machine.is_up() && !machine.refused && !machine.dead {
                 let what = What::Start { peer: peer as u8, life: self.machines[peer].life };
                 self.queue.push(self.now, what);
             }
@@ -461,54 +478,6 @@ impl World {
             }
         }
         true
-    }
-
-    fn partition(
-        &mut self,
-        fault: &Fault,
-        split: &Split,
-        context: Context,
-        (one_way, clients, reset): (bool, bool, bool),
-        ms: Option<u64>,
-    ) -> Option<usize> {
-        let (pairs, first) = self.split(split, context)?;
-        let mut barrier = Barrier::default();
-        for (a, b) in &pairs {
-            barrier.pairs.push((*a, *b));
-            if !one_way {
-                barrier.pairs.push((*b, *a));
-            }
-        }
-        if clients {
-            let reaches = [!one_way, true];
-            let all = 0..self.hosts.len();
-            let with = |client| first.iter().map(move |server| (client, *server, reaches));
-            barrier.clients = all.flat_map(with).collect();
-        }
-        let name = |peer: &usize| self.id(*peer).to_string();
-        let cut: Vec<String> =
-            pairs.iter().map(|(a, b)| format!("{}-{}", name(a), name(b))).collect();
-        let ways = if one_way { "one way" } else { "both ways" };
-        let what = format!("cut {ways}: {}", cut.join(" "));
-        self.report(fault, first.first().copied(), what);
-        let servers: Vec<(usize, usize)> = barrier.clients.iter().map(|c| (c.0, c.1)).collect();
-        let cut = self.put_up(barrier, ms);
-        self.queue.push(self.now + RETRANSMIT, What::CutTimeout { cut: cut as u32 });
-        if reset {
-            for (a, b) in &pairs {
-                for link in self.net.between(*a, *b) {
-                    self.reset_link(link, Down::Reset);
-                }
-            }
-            for (client, server) in servers {
-                for conn in self.conns_of(server) {
-                    if self.conns.pair(conn) == Some((client, server)) {
-                        self.conn_reset(conn);
-                    }
-                }
-            }
-        }
-        first.first().copied()
     }
 }
 

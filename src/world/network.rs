@@ -15,10 +15,9 @@
 //!
 //! Whatever comes up while its way is cut or held is parked, and goes on when the way is free.
 
+mod flight;
 mod lane;
 mod room;
-
-use std::collections::VecDeque;
 
 use crate::base::{Draw, Duration, Epoch, Key, LinkId, PeerId, Time};
 use crate::history::Seen;
@@ -27,6 +26,7 @@ use crate::process::{Channel, Down, Event, Frame};
 use super::World;
 use super::nemesis::Sighting;
 use super::queue::What;
+use flight::Flight;
 use lane::Lane;
 
 /// How long TCP goes on sending again what nobody acknowledges, before it gives up.
@@ -72,15 +72,6 @@ struct Link {
     /// The end that would not hear of the other's death.
     half_open: Option<usize>,
     seen_up: bool,
-}
-
-/// One direction: what its sender has sent and has not arrived.
-#[derive(Clone, Debug, Default)]
-struct Flight {
-    frames: VecDeque<Frame>,
-    last: Time,
-    /// The sender waits for room.
-    asked: bool,
 }
 
 impl Network {
@@ -267,16 +258,16 @@ impl World {
         let Some(l) = self.net.link(number) else { return };
         let Some(side) = l.side_of(peer).filter(|side| l.state[*side] == End::Up) else { return };
         let (to, channel, tag, broken) = (l.ends[1 - side], l.channel, frame.tag, l.broken);
-        let (noise, calm) = (&self.plan.net, self.calm);
+        let (noise, calm, bound) = (&self.plan.net, self.calm, self.queue_bound());
         let lane = self.net.lane(peer, to, channel);
         let extra = lane.extra;
         let mut dice = lane.next(tag.kind, tag.epoch).stream();
         let delay = if calm { noise.delay.tame() } else { noise.delay }.draw(&mut dice);
-        let mut arrives = self.now + delay + extra;
+        let mut takes = delay + extra;
         let mut reset = false;
         if !calm {
             if noise.stall.num > 0 && dice.chance(noise.stall) {
-                arrives += Duration::from_us(noise.stall_us);
+                takes = takes + Duration::from_us(noise.stall_us);
                 self.stats.noise("stall");
             }
             reset = noise.reset.num > 0 && dice.chance(noise.reset);
@@ -284,10 +275,10 @@ impl World {
         self.stats.messages += 1;
         if !broken {
             let l = self.net.links[number as usize].as_deref_mut().expect("it is there");
-            let flight = &mut l.flight[side];
-            flight.last = flight.last.max(arrives);
-            flight.frames.push_back(frame);
-            self.queue.push(flight.last, What::Frame { link: number, side: side as u8 });
+            match l.flight[side].send(frame, takes, self.now, bound) {
+                Some(at) => self.queue.push(at, What::Frame { link: number, side: side as u8 }),
+                None => self.stats.noise("queue_full"),
+            }
         }
         let (from, to) = (self.id(peer), self.id(to));
         self.see(Seen::Sent { link, from, to, channel, tag });
@@ -309,7 +300,7 @@ impl World {
             // The answer to the dial was sent before this frame, and comes up before it.
             End::Opening => return false,
             End::Gone => {
-                let lost = !std::mem::take(&mut l.flight[side].frames).is_empty();
+                let lost = l.flight[side].lose();
                 if lost {
                     self.unanswered(link, side);
                 }
@@ -319,10 +310,8 @@ impl World {
         }
         let Some(frame) = l.flight[side].frames.pop_front() else { return false };
         let id = l.id;
-        let flight = &mut l.flight[side];
-        if flight.asked && flight.frames.len() < self.plan.net.queue as usize {
-            flight.asked = false;
-            self.queue.push(self.now, What::Drained { link, side: side as u8 });
+        if l.flight[side].wants_room() {
+            self.make_room(link, side);
         }
         self.fold_frame(id.0, &frame);
         self.stats.delivered += 1;
@@ -345,15 +334,11 @@ impl World {
         l.state[side] = End::Gone;
         self.see(Seen::LinkDown { link });
         self.machines[peer].waiting.retain(|waiting| waiting.link != link);
+        let now = self.now;
         let (delay, law_extra) = self.notice(number, side);
         let l = self.net.link(number).expect("it was there");
-        let at = l.flight[side].last.max(self.now + delay + law_extra);
-        l.flight[side].last = at;
-        if l.state[1 - side] != End::Gone && !l.told[1 - side] {
-            l.told[1 - side] = true;
-            let why = Down::Closed;
-            self.queue
-                .push(at, What::Down { link: number, side: 1 - side as u8, why, local: false });
+        if let Some(at) = l.flight[side].close(delay + law_extra, now) {
+            self.closed(number, side, at);
         }
         self.net.bury(number);
     }
@@ -366,7 +351,8 @@ impl World {
         if was == End::Gone {
             return false;
         }
-        l.flight[1 - side].frames.clear();
+        l.flight[1 - side].lose();
+        l.flight[side].forsake();
         let (peer, dialed, id, channel) = (l.ends[side], l.dialed, l.id, l.channel);
         // Whatever was sent after the other end died is answered by nobody but this.
         self.net.bury(link);
@@ -388,7 +374,7 @@ impl World {
         let Some(l) = self.net.link(link) else { return };
         l.broken = true;
         for flight in &mut l.flight {
-            flight.frames.clear();
+            flight.lose();
         }
         let id = l.id;
         if l.seen_up {
@@ -408,7 +394,8 @@ impl World {
             if std::mem::replace(&mut l.state[side], End::Gone) == End::Gone {
                 continue;
             }
-            l.flight[1 - side].frames.clear();
+            l.flight[1 - side].lose();
+            l.flight[side].forsake();
             let (id, seen_up) = (l.id, l.seen_up);
             if seen_up {
                 self.see(Seen::LinkDown { link: id });
@@ -485,6 +472,9 @@ impl World {
     /// No end stays in the dark once every injector has stopped.
     pub(super) fn links_calm(&mut self) {
         for link in self.net.live() {
+            for side in 0..2 {
+                self.make_room(link, side);
+            }
             for side in 0..2 {
                 let Some(l) = self.net.link(link) else { continue };
                 let other_gone = l.state[1 - side] == End::Gone;

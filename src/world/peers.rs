@@ -26,7 +26,7 @@ impl World {
     /// Starts a peer that is down, unless this was meant for another life of it.
     pub(super) fn start_if(&mut self, peer: usize, life: u32) -> bool {
         let machine = &self.machines[peer];
-        if machine.is_up() || machine.life != life {
+        if machine.is_up() || machine.dead || machine.life != life {
             return false;
         }
         self.start(peer);
@@ -57,7 +57,7 @@ impl World {
         let now = machine.now(self.now);
         let entropy = machine.key.named("entropy").with(incarnation);
         let spec =
-            Spec { id, config: self.config.clone(), knobs: self.plan.knobs.clone(), incarnation };
+            Spec { id, config: self.config.clone(), knobs: self.plan.all_knobs(), incarnation };
         let shared = Arc::new(image.clone());
         self.stats.starts += 1;
         self.digest.word(incarnation);
@@ -98,7 +98,7 @@ impl World {
     /// An operator replaces a peer that refuses to start: an empty disk, a new start.
     pub(super) fn replace(&mut self, peer: usize, life: u32) -> bool {
         let machine = &mut self.machines[peer];
-        if machine.life != life || machine.is_up() {
+        if machine.life != life || machine.is_up() || machine.dead {
             return false;
         }
         machine.damage.push(Damage::Replace);

@@ -59,6 +59,34 @@ pub(super) enum What {
 }
 
 impl What {
+    /// Whether it ends something that took its time: a way through the network, a sync, a wait for
+    /// a turn.
+    pub(super) fn is_transfer(self) -> bool {
+        match self {
+            What::Frame { .. }
+            | What::Syn { .. }
+            | What::SynAck { .. }
+            | What::DialFailed { .. }
+            | What::Down { .. }
+            | What::Drained { .. }
+            | What::Work { .. }
+            | What::Disk { .. }
+            | What::Held { .. }
+            | What::ConnSyn { .. }
+            | What::ConnUp { .. }
+            | What::ConnBytes { .. }
+            | What::ConnDown { .. } => true,
+            What::CutTimeout { .. }
+            | What::Timer { .. }
+            | What::Start { .. }
+            | What::Replace { .. }
+            | What::Wake { .. }
+            | What::Strike { .. }
+            | What::Heal { .. }
+            | What::Calm => false,
+        }
+    }
+
     /// What a digest keeps of it: its kind and whom it names.
     #[inline]
     pub(super) fn code(self) -> u64 {
@@ -121,6 +149,12 @@ impl Queue {
     /// What came up last, and as which it had been asked for.
     pub(super) fn last(&self) -> (u64, Option<What>) {
         self.last
+    }
+
+    /// When the last such thing comes up, if there is any.
+    pub(super) fn last_of(&self, wanted: impl Fn(What) -> bool) -> Option<Time> {
+        let all = self.heap.iter().filter(|entry| wanted(entry.what));
+        all.map(|entry| Time(entry.time)).max()
     }
 
     /// What comes up next.

@@ -32,12 +32,13 @@ pub struct Stats {
     pub calls: u64,
     /// Faults of the plan that struck, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// What the noise did, by kind: `stall`, `reset`, `refuse`, `hang`, `half_open`, ..
+    /// What the noise did, by kind: `stall`, `reset`, `refuse`, `hang`, `half_open`,
+    /// `queue_full`, ..
     pub noise: BTreeMap<&'static str, u64>,
     /// Crashes by the last durable effect before them: its kind, and its tag's or its file's.
     pub crashes: BTreeMap<(&'static str, String), u64>,
     /// What a crash did to unsynced contents and names: `file_kept`, `file_lost`, `file_torn`,
-    /// `file_garbage`, `name_kept`, `name_lost`.
+    /// `file_garbage`, `file_scattered`, `name_kept`, `name_lost`.
     pub crash_outcomes: BTreeMap<&'static str, u64>,
     /// Dials that failed and links that ended, as peers were told: which, on which channel, why.
     pub net_errors: BTreeMap<(&'static str, &'static str, &'static str), u64>,

@@ -95,9 +95,9 @@ struct Course<'a> {
 impl<'a> Course<'a> {
     fn new(scenario: &'a Scenario, plan: &'a mut Plan, policy: Policy) -> Course<'a> {
         let dice = Dice::new(plan.seed, &format!("policy/{policy}"));
-        let tick = plan.knob("tick_ms", 200);
-        let sync_limit = plan.knob("sync_limit", 5);
-        let waits = plan.knob("finalize_wait_ms", 200) + plan.knob("election_poll_ms", 200);
+        let tick = plan.knob("tick_ms");
+        let sync_limit = plan.knob("sync_limit");
+        let waits = plan.knob("finalize_wait_ms") + plan.knob("election_poll_ms");
         Course { scenario, plan, dice, tick, sync_limit, election_ms: tick + 2 * waits + 200 }
     }
 
@@ -148,7 +148,7 @@ impl<'a> Course<'a> {
             };
             let long = self.election_ms * 2 + self.dice.scale(1, self.tick * 8);
             let down = if self.dice.below(2) == 0 { long } else { blink };
-            self.add(When::Then(gap), Fault::Crash { peer, down: Some(down) });
+            self.add(When::Then(gap), Fault::crash(peer, Some(down)));
         }
     }
 }

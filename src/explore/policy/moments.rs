@@ -143,7 +143,7 @@ fn burst(course: &mut Course<'_>, kind: (&[At], u64)) {
     }
     match course.dice.weighted(&weights) {
         0 => {
-            course.add(when, Fault::Crash { peer: Target::Same, down: Some(blink) });
+            course.add(when, Fault::crash(Target::Same, Some(blink)));
             course.followers_up(blink);
         }
         1 => {
@@ -163,7 +163,7 @@ fn burst(course: &mut Course<'_>, kind: (&[At], u64)) {
             if course.allows("crash") && course.dice.below(2) == 0 {
                 let gap = course.dice.scale(1, ms);
                 let down = course.election_ms + course.dice.scale(1, course.tick * 8);
-                let fault = Fault::Crash { peer: Target::Same, down: Some(down) };
+                let fault = Fault::crash(Target::Same, Some(down));
                 course.add(When::Then(gap), fault);
             }
         }

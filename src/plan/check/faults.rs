@@ -2,7 +2,7 @@
 
 use super::super::input::Problem;
 use super::super::{EFFECTS, Fault, Pattern, Planned, Split, Target, When};
-use super::{Checked, MS_MAX, STEP_MAX, one_of, peer, within};
+use super::{Checked, MS_MAX, STEP_MAX, one_of, peer, signed, within};
 use crate::base::PeerId;
 
 const DEVICES: [&str; 2] = ["log", "snap"];
@@ -95,9 +95,14 @@ impl Room<'_> {
         let ms = |ms: &u64| within(&format!("{path}.ms"), *ms, 0..=MS_MAX);
         let on = |target: &Target| self.target(&format!("{path}.peer"), target);
         match fault {
-            Fault::Crash { peer, down } => {
+            Fault::Crash { peer, down, lasting, scatter } => {
                 within(&format!("{path}.down"), down.unwrap_or(0), 0..=MS_MAX)?;
-                on(peer)
+                if *lasting && down.is_some() {
+                    let hint =
+                        "a peer that is down for good does not start again: leave `down` out";
+                    return Err(Problem::new(&format!("{path}.down"), "is `lasting`, too", hint));
+                }
+                if *lasting || *scatter { self.frail(path, peer) } else { on(peer) }
             }
             Fault::CrashAll { down } => {
                 if down.is_empty() {
@@ -146,10 +151,14 @@ impl Room<'_> {
                 })
             }
             Fault::ResetClients { peer } => on(peer),
-            Fault::DiskHang { peer, device, ms: long } => {
+            Fault::DiskHang { peer, device, ms: long, lasting } => {
                 ms(long)?;
                 one_of(&format!("{path}.device"), "device", device, &DEVICES)?;
-                on(peer)
+                if *lasting && *long > 0 {
+                    let hint = "a device that hangs for good does not wake: leave `ms` out";
+                    return Err(Problem::new(&format!("{path}.ms"), "is `lasting`, too", hint));
+                }
+                if *lasting { self.frail(path, peer) } else { on(peer) }
             }
             Fault::DiskSlow { peer, device, extra_us, ms: long } => {
                 ms(long)?;
@@ -164,7 +173,7 @@ impl Room<'_> {
                 on(peer)
             }
             Fault::WallStep { peer, ms: by } => {
-                within(&format!("{path}.ms"), by.unsigned_abs(), 0..=1_000 * MS_MAX)?;
+                signed(&format!("{path}.ms"), *by, 1_000 * MS_MAX)?;
                 on(peer)
             }
         }

@@ -41,8 +41,8 @@ pub const KNOBS: [(&str, u64, u64, u64, &str); 19] = [
     ("dial_retry_ms", 100, 1, 60_000, "wait before dialling again"),
 ];
 
-/// What nobody sets. A plan names each knob, so that it does not depend on defaults elsewhere; 0
-/// stands for what follows from the tick.
+/// What nobody sets. A drawn plan names each knob, so that it does not depend on the defaults of
+/// another build; 0 stands for what follows from the tick, and is left out.
 pub fn defaults() -> BTreeMap<String, u64> {
     let set = KNOBS.iter().filter(|(_, default, ..)| *default > 0);
     set.map(|(name, default, ..)| (name.to_string(), *default)).collect()

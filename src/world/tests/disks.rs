@@ -24,7 +24,7 @@ fn crashed(key: u64, synced: usize, unsynced: usize, noise: &DiskNoise) -> Vec<u
         files.write(&name, at as u64, chunk, Zxid(2)).unwrap();
         at += chunk.len();
     }
-    files.crash(Key(key), noise, &mut Stats::default());
+    files.crash(Key(key), noise, false, &mut Stats::default());
     files.read(&name).expect("its name is durable").to_vec()
 }
 
@@ -44,6 +44,31 @@ fn a_crash_keeps_what_is_synced_and_a_prefix_of_sectors_of_the_rest() {
     }
     assert!(lengths.contains(&synced) && lengths.contains(&(synced + unsynced)), "{lengths:?}");
     assert!(lengths.len() > 8, "{lengths:?}");
+}
+
+#[test]
+fn a_crash_that_scatters_keeps_any_sectors_but_never_loses_what_is_synced() {
+    let noise = noise(Ratio::NEVER, Ratio::NEVER);
+    let mut holes = std::collections::BTreeSet::new();
+    for key in 0..300 {
+        let mut files = Files::default();
+        let name: Arc<str> = "log".into();
+        files.create(&name);
+        files.sync_dir();
+        files.write(&name, 0, &[1; 1_000], Zxid(1)).unwrap();
+        assert_eq!(files.sync(&name), Ok(Zxid(1)));
+        files.write(&name, 1_000, &[2; 2_000], Zxid(2)).unwrap();
+        let reordered = files.crash(Key(key), &noise, true, &mut Stats::default());
+        let bytes = files.read(&name).expect("its name is durable");
+        assert_eq!(bytes[..1_000], [1; 1_000]);
+        // The first unsynced byte shares a sector with the last synced ones.
+        let starts = [1_000, 1_024, 1_536, 2_048, 2_560];
+        let kept: Vec<bool> = starts.iter().map(|at| bytes.get(*at) == Some(&2)).collect();
+        let in_order = kept.is_sorted_by(|a, b| a >= b);
+        assert_eq!(reordered, !in_order, "{kept:?}");
+        holes.insert(kept);
+    }
+    assert_eq!(holes.len(), 32, "each subset of five sectors");
 }
 
 #[test]
@@ -86,7 +111,7 @@ fn a_rename_is_old_or_new_and_other_names_are_lost_one_by_one() {
         files.rename(&tmp, &file).unwrap();
         files.create(&new);
         files.remove(&gone).unwrap();
-        files.crash(Key(key), &noise, &mut Stats::default());
+        files.crash(Key(key), &noise, false, &mut Stats::default());
         let epoch = files.read(&file).expect("old or new").to_vec();
         assert!(epoch == [1] || epoch == [2]);
         outcomes.insert((epoch[0], files.read(&new).is_some(), files.read(&gone).is_some()));

@@ -79,7 +79,7 @@ fn a_short_silent_cut_loses_nothing_and_a_long_one_times_out() {
 #[test]
 fn a_moment_strikes_at_the_nth_match_and_in_the_middle_of_a_step() {
     let mut plan = plan(4);
-    let crash = Fault::Crash { peer: Target::Same, down: None };
+    let crash = Fault::crash(Target::Same, None);
     plan.faults = vec![moment(Pattern::Send("PING".into()), peer(1), 5, crash)];
     let mut world = world(plan, chatter);
     let seen = until(&mut world, 1_000);
@@ -93,7 +93,7 @@ fn a_moment_strikes_at_the_nth_match_and_in_the_middle_of_a_step() {
 #[test]
 fn a_crash_at_a_write_strikes_before_what_follows_it() {
     let mut plan = plan(2);
-    let crash = Fault::Crash { peer: Target::Same, down: Some(1000) };
+    let crash = Fault::crash(Target::Same, Some(1000));
     plan.faults = vec![moment(Pattern::Write("TXN".into()), Target::Same, 5, crash)];
     plan.disk.keep = Ratio::new(1, 1);
     let mut world = world(plan, logger);
@@ -115,7 +115,7 @@ fn a_fault_follows_the_one_before_it_at_the_same_peer() {
     let mut plan = plan(3);
     let pause = Fault::Pause { peer: Target::Same, ms: 100 };
     plan.faults = vec![
-        at(1000, Fault::Crash { peer: peer(3), down: Some(100) }),
+        at(1000, Fault::crash(peer(3), Some(100))),
         Planned { when: When::Then(500), fault: pause },
     ];
     let mut world = world(plan, chatter);
@@ -139,10 +139,10 @@ fn calm_stops_every_injector_and_undoes_what_they_did() {
     plan.faults = vec![
         at(100, cut(Split::Isolate(peer(3)), false)),
         at(200, Fault::Hold { from: peer(1), to: peer(2), channel: None, ms: ever }),
-        at(300, Fault::Crash { peer: peer(2), down: None }),
+        at(300, Fault::crash(peer(2), None)),
         at(400, Fault::Pause { peer: peer(1), ms: ever }),
         at(500, Fault::FreezeClock { peer: peer(1), ms: ever }),
-        at(600, Fault::DiskHang { peer: peer(3), device: log.clone(), ms: ever }),
+        at(600, Fault::disk_hang(peer(3), &log, ever)),
         at(
             700,
             Fault::DiskError { peer: peer(3), device: log, error: "sync_eio".into(), count: 1000 },
@@ -207,7 +207,7 @@ fn taking_a_fault_away_leaves_other_links_as_they_were() {
         };
         (world.digest(), seen.filter_map(between).collect::<Vec<_>>())
     };
-    let crash = at(3_000, Fault::Crash { peer: peer(3), down: Some(2_000) });
+    let crash = at(3_000, Fault::crash(peer(3), Some(2_000)));
     let (with, without) = (run(vec![crash]), run(vec![]));
     assert_ne!(with.0, without.0);
     assert!(with.1.len() > 1_000);
@@ -247,6 +247,140 @@ fn a_paused_peer_gets_everything_later_and_in_order() {
     assert!(stats.messages - stats.delivered < 10);
 }
 
+/// The first peer dials the second and sends it eight frames at once.
+fn burst(toy: &mut Toy, event: Option<Event>, now: Now, fx: &mut Effects) {
+    match event {
+        None if toy.id.0 == 1 => fx.dial(PeerId(2), Channel::Quorum),
+        Some(Event::LinkUp { link, dialed: true, .. }) => {
+            for nth in 0..8 {
+                fx.send(link, Tag::kind("BURST"), vec![nth]);
+            }
+            fx.when_drained(link);
+            fact(fx, "up", now.mono.as_ms());
+        }
+        Some(Event::Received { bytes, .. }) => fact(fx, "got", u64::from(bytes[0])),
+        Some(Event::Drained { .. }) => fact(fx, "drained", 0),
+        None | Some(_) => {}
+    }
+}
+
+/// Frames take ten milliseconds, and three of them fit into the link.
+fn narrow(faults: Vec<Planned>) -> World {
+    let mut plan = plan(2);
+    plan.net.delay = Delay::Uniform { min_us: 10_000, max_us: 10_000 };
+    plan.net.queue = 3;
+    plan.faults = faults;
+    world(plan, burst)
+}
+
+#[test]
+fn what_a_full_queue_does_not_take_waits_at_its_sender_until_earlier_frames_have_arrived() {
+    let mut world = narrow(Vec::new());
+    let seen = until(&mut world, 1_000);
+    let up = facts(&seen, "up")[0].2;
+    let got: Vec<(u64, u64)> =
+        facts(&seen, "got").iter().map(|(_, nth, at)| (*nth, at - up)).collect();
+    let expected = [(0, 10), (1, 10), (2, 10), (3, 20), (4, 20), (5, 20), (6, 30), (7, 30)];
+    assert_eq!(got, expected);
+    let drained: Vec<u64> = facts(&seen, "drained").iter().map(|(.., at)| at - up).collect();
+    assert_eq!(drained, [20], "once, when two of three are on their way");
+    assert_eq!(world.stats().noise["queue_full"], 5);
+}
+
+#[test]
+fn what_waits_in_a_full_queue_is_lost_with_its_link_and_with_its_sender() {
+    for fault in [Fault::Reset { a: peer(1), b: peer(2) }, Fault::crash(peer(1), None)] {
+        let crash = matches!(fault, Fault::Crash { .. });
+        let mut world = narrow(vec![at(35, fault)]);
+        let seen = until(&mut world, 100);
+        let up = facts(&seen, "up")[0].2;
+        assert_eq!(up, 20);
+        let got: Vec<u64> = facts(&seen, "got").iter().map(|(_, nth, _)| *nth).collect();
+        // What has set out still arrives from a sender that crashed.
+        let expected: &[u64] = if crash { &[0, 1, 2, 3, 4, 5] } else { &[0, 1, 2] };
+        assert_eq!(got, expected);
+    }
+}
+
+#[test]
+fn calm_opens_a_full_queue() {
+    let mut plan = plan(2);
+    plan.net.delay = Delay::Uniform { min_us: 10_000, max_us: 10_000 };
+    (plan.net.queue, plan.calm_at) = (1, 35);
+    let mut world = world(plan, burst);
+    let got = facts(&until(&mut world, 1_000), "got");
+    let late = got.iter().filter(|(.., at)| *at > 45).count();
+    assert_eq!((got.len(), late), (8, 0), "{got:?}");
+}
+
+#[test]
+fn what_lasts_is_not_undone_at_calm_and_leaves_the_core() {
+    let mut plan = plan(5);
+    plan.frail = vec![PeerId(4), PeerId(5)];
+    let hang = Fault::DiskHang { peer: peer(5), device: "log".into(), ms: 0, lasting: true };
+    let death = Fault::Crash { peer: peer(4), down: None, lasting: true, scatter: false };
+    plan.faults = vec![
+        at(100, hang),
+        at(200, death),
+        at(300, Fault::crash(peer(4), Some(50))),
+        at(400, Fault::Revive {}),
+        at(500, Fault::crash(peer(3), None)),
+    ];
+    plan.calm_at = 1_000;
+    fn scribe(toy: &mut Toy, event: Option<Event>, now: Now, fx: &mut Effects) {
+        match event {
+            None => {
+                fx.create(File::log("log.1"));
+                fx.set_timer_in(Timer("write", 0), Duration::from_ms(10));
+            }
+            Some(Event::Timer(_)) => {
+                fx.write_at(File::log("log.1"), 0, Tag::kind("TXN"), vec![toy.id.0]);
+                fx.fsync(File::log("log.1"));
+                fx.set_timer_in(Timer("write", 0), Duration::from_ms(10));
+            }
+            Some(_) => fact(fx, "done", now.mono.as_ms()),
+        }
+    }
+    let mut world = world(plan, scribe);
+    let seen = until(&mut world, 5_000);
+    let core = seen.iter().find_map(|(_, seen)| match seen {
+        Seen::Calm { core, .. } => Some(core.clone()),
+        _ => None,
+    });
+    assert_eq!(core, Some(vec![PeerId(1), PeerId(2), PeerId(3)]));
+    let late: Vec<_> =
+        seen.iter().filter(|(at, _)| at.time > Time::from_ms(600)).cloned().collect();
+    let starts = |id| {
+        count(&late, |seen| matches!(seen, Seen::Starting { peer, .. } if *peer == PeerId(id)))
+    };
+    let syncs = |id| count(&late, |seen| matches!(seen, Seen::Synced { peer, .. } if peer.0 == id));
+    assert_eq!((starts(3), starts(4)), (1, 0));
+    assert!(syncs(1) > 10);
+    assert_eq!((syncs(4), syncs(5)), (0, 0));
+}
+
+#[test]
+fn what_lasts_or_scatters_strikes_only_frail_peers() {
+    let mut plan = plan(3);
+    plan.frail = vec![PeerId(3)];
+    let crash =
+        |id, lasting, scatter| at(1, Fault::Crash { peer: peer(id), down: None, lasting, scatter });
+    let device = || "snap".to_string();
+    let hang =
+        |id| at(1, Fault::DiskHang { peer: peer(id), device: device(), ms: 0, lasting: true });
+    for (sound, fault) in [
+        (true, crash(3, true, true)),
+        (true, crash(2, false, false)),
+        (true, hang(3)),
+        (false, crash(2, true, false)),
+        (false, crash(2, false, true)),
+        (false, hang(1)),
+    ] {
+        plan.faults = vec![fault];
+        assert_eq!(check_plan(&plan).is_ok(), sound, "{:?}", plan.faults);
+    }
+}
+
 #[test]
 fn damage_to_a_peer_that_is_not_frail_is_refused_by_its_number() {
     let mut plan = plan(3);
@@ -266,8 +400,8 @@ fn damage_strikes_while_the_peer_is_down_and_is_told_at_its_start() {
     plan.frail = vec![PeerId(1)];
     plan.faults = vec![
         at(100, Fault::Rot { peer: peer(1), file: "log".into() }),
-        at(500, Fault::Crash { peer: peer(1), down: Some(100) }),
-        at(1_000, Fault::Crash { peer: peer(1), down: Some(100) }),
+        at(500, Fault::crash(peer(1), Some(100))),
+        at(1_000, Fault::crash(peer(1), Some(100))),
         at(1_500, Fault::Wipe { peer: peer(1), down: 100 }),
     ];
     let mut world = world(plan, logger);

@@ -211,7 +211,7 @@ fn noisy() -> Plan {
     plan.net.refuse = Ratio::new(1, 5);
     plan.net.hang = Ratio::new(1, 10);
     plan.faults = vec![
-        at(500, Fault::Crash { peer: peer(2), down: Some(700) }),
+        at(500, Fault::crash(peer(2), Some(700))),
         at(900, Fault::Pause { peer: peer(1), ms: 300 }),
         at(
             2000,
@@ -346,7 +346,7 @@ fn a_held_frame_leaves_after_its_ticket_and_never_before() {
 fn a_held_frame_dies_with_its_link_and_with_a_failed_ticket() {
     let mut hung = plan(2);
     hung.faults = vec![
-        at(100, Fault::DiskHang { peer: peer(1), device: "log".into(), ms: 500 }),
+        at(100, Fault::disk_hang(peer(1), "log", 500)),
         at(300, Fault::Reset { a: peer(1), b: peer(2) }),
     ];
     let sent = |seen: &Seen| matches!(seen, Seen::Sent { .. });

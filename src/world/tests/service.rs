@@ -79,7 +79,7 @@ fn with_clients() -> Plan {
     plan.clients = vec![client.clone(), client];
     plan.net.client_reset = Ratio::new(1, 100);
     plan.faults = vec![
-        at(1_000, Fault::Crash { peer: peer(1), down: Some(500) }),
+        at(1_000, Fault::crash(peer(1), Some(500))),
         at(1_500, Fault::ResetClients { peer: peer(2) }),
         at(2_000, Fault::CutClient { client: 1, servers: vec![], ms: 9_000 }),
     ];

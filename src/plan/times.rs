@@ -1,0 +1,56 @@
+//! What a plan's laws of delay come to once every injector has stopped: the longest that each
+//! thing takes then. Bounds and excuses of liveness are made of these.
+
+use super::{Delay, Plan};
+
+/// The longest times after calm, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// A frame from one peer to another, over the slowest pair.
+    pub one_way_us: u64,
+    /// Bytes from a client to a server, or back.
+    pub client_us: u64,
+    /// A sync of either device.
+    pub sync_us: u64,
+    /// A wait of deferred work for its turn.
+    pub work_us: u64,
+}
+
+/// Syncs in a row until a transaction is acknowledged: the one under way when it comes, a roll of
+/// the log (the file and its name), its own.
+const SYNCS: u64 = 4;
+
+/// Waits of deferred work in a row for one transaction: logged, applied, and as often behind what
+/// came before it.
+const WORKS: u64 = 4;
+
+impl Times {
+    /// Those of a plan.
+    pub fn of(plan: &Plan) -> Times {
+        let most = |law: &Delay| law.tame().most_us();
+        let pairs = plan.net.slow.iter();
+        let slowest = pairs.map(|(from, to, _)| {
+            let same = plan.net.slow.iter().filter(|(f, t, _)| (f, t) == (from, to));
+            same.fold(0u64, |sum, (.., extra)| sum.saturating_add(*extra))
+        });
+        let kinds = plan.work.slow.iter().map(|(_, law)| most(law));
+        Times {
+            one_way_us: most(&plan.net.delay).saturating_add(slowest.max().unwrap_or(0)),
+            client_us: most(&plan.net.client_delay),
+            sync_us: most(&plan.disk.log_sync).max(most(&plan.disk.snap_sync)),
+            work_us: kinds.fold(most(&plan.work.delay), u64::max),
+        }
+    }
+
+    /// From one peer to another and back.
+    pub fn round_trip_us(&self) -> u64 {
+        self.one_way_us.saturating_mul(2)
+    }
+
+    /// From a proposal to the acknowledgement of a peer that has made it durable.
+    pub fn exchange_us(&self) -> u64 {
+        let syncs = self.sync_us.saturating_mul(SYNCS);
+        let works = self.work_us.saturating_mul(WORKS);
+        self.round_trip_us().saturating_add(syncs).saturating_add(works)
+    }
+}
