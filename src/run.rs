@@ -71,7 +71,7 @@ impl Run {
         let cast = kit.cast(&plan).map_err(CannotRun::Unknown)?;
         let oracles = kit.oracles(&plan).map_err(CannotRun::Unknown)?;
         let world = World::new(plan.clone(), cast).map_err(CannotRun::Impossible)?;
-        let mut verdict = Verdict::new(oracles, plan.clients.len());
+        let mut verdict = Verdict::new(oracles, &plan);
         verdict.leave_out(kit.left_out());
         Ok(Run { world, verdict, plan, seen: Vec::with_capacity(64), end_at: None, over: false })
     }

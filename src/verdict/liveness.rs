@@ -2,10 +2,16 @@
 //!
 //! After calm the core must, within the plan's bound: have one established leader, every other
 //! live member of the core serving in its epoch, every client finished, and all of them at the
-//! same zxid. A run settles when all of that holds. Otherwise the finding names what is missing;
-//! the one excuse is a core without a quorum, which the world never makes.
+//! same zxid. A run settles when all of that holds. Otherwise the finding names what is missing,
+//! or the run is undecided, and says which [`Excuse`] of its plan holds.
 
-use crate::base::{Config, PeerId, PeerSet, Time};
+mod excuse;
+#[cfg(test)]
+mod tests;
+
+pub use excuse::{Demands, Excuse};
+
+use crate::base::{PeerId, Time};
 use crate::history::{At, Seen};
 use crate::process::{Phase, Probe, Role};
 
@@ -27,7 +33,7 @@ struct Member {
 #[derive(Clone, Debug)]
 pub struct Liveness {
     members: Vec<(PeerId, Member)>,
-    clients: usize,
+    demands: Demands,
     finished: usize,
     core: Option<Vec<PeerId>>,
     calm_at: Time,
@@ -38,11 +44,11 @@ pub struct Liveness {
 }
 
 impl Liveness {
-    /// `clients` must finish.
-    pub fn new(clients: usize) -> Liveness {
+    /// Nothing seen yet.
+    pub fn new(demands: Demands) -> Liveness {
         Liveness {
             members: Vec::new(),
-            clients,
+            demands,
             finished: 0,
             core: None,
             calm_at: Time::ZERO,
@@ -103,20 +109,30 @@ impl Liveness {
         self.settled.is_none() && at.time > self.deadline
     }
 
-    /// The run is over.
-    pub fn finish(&mut self, at: At, findings: &mut Vec<Finding>) {
+    /// The run is over. If something is missing, and the plan excuses it: what, and how.
+    pub fn finish(&mut self, at: At, findings: &mut Vec<Finding>) -> Option<String> {
+        if let (Some((kind, _, detail)), Some(excuse)) = (self.missing(), self.excuse()) {
+            return Some(format!("excused: {excuse}; {kind}: {detail}"));
+        }
         let (property, kind, peers, detail) = match (self.settled, self.missing()) {
-            (None, None) => return,
+            (None, None) => return None,
             (None, Some((kind, peers, detail))) => {
                 ("Liveness", kind, peers, format!("{detail}, though faults stopped long ago"))
             }
             (Some(_), missing) => match (missing, self.diverged()) {
                 (Some(("behind", peers, detail)), _) => ("Convergence", "behind", peers, detail),
                 (_, Some((peers, detail))) => ("Convergence", "tree", peers, detail),
-                (_, None) => return,
+                (_, None) => return None,
             },
         };
         findings.push(Finding { property, weight: Weight::Violation, at, peers, kind, detail });
+        None
+    }
+
+    /// Why no correct ensemble could do what is demanded, if so.
+    fn excuse(&self) -> Option<Excuse> {
+        let core = self.core.as_deref()?;
+        Excuse::of_core(core, &self.demands).or_else(|| self.demands.excuse.clone())
     }
 
     /// How often each property was evaluated.
@@ -167,8 +183,9 @@ impl Liveness {
             let detail = format!("{idle:?} do not serve under {leader} in epoch {epoch}{why}");
             return Some(("not_serving", idle, detail));
         }
-        if self.finished < self.clients {
-            let detail = format!("{} of {} clients finished", self.finished, self.clients);
+        let clients = self.demands.servers.len();
+        if self.finished < clients {
+            let detail = format!("{} of {clients} clients finished", self.finished);
             return Some(("clients_unfinished", Vec::new(), detail));
         }
         let top = self.of_core().map(|(_, m)| m.probe.applied).max().unwrap_or_default();
@@ -188,9 +205,4 @@ impl Liveness {
         let detail = format!("the trees of {first} and {} differ at the same zxid", other.0);
         Some((vec![first, other.0], detail))
     }
-}
-
-/// Whether these peers could serve by themselves: the precondition of every liveness verdict.
-pub fn is_core(config: &Config, peers: &[PeerId]) -> bool {
-    config.is_quorum(&peers.iter().copied().collect::<PeerSet>())
 }

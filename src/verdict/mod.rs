@@ -147,11 +147,11 @@ impl Clone for Verdict {
 }
 
 impl Verdict {
-    /// Nothing seen yet; `clients` must all finish for the run to settle.
-    pub fn new(oracles: Vec<Box<dyn Oracle>>, clients: usize) -> Verdict {
+    /// Nothing seen yet; what the plan demands must come for the run to settle.
+    pub fn new(oracles: Vec<Box<dyn Oracle>>, plan: &Plan) -> Verdict {
         Verdict {
             oracles,
-            liveness: Liveness::new(clients),
+            liveness: Liveness::new(liveness::Demands::of(plan)),
             coverage: Coverage::default(),
             findings: Vec::new(),
             signatures: Vec::new(),
@@ -216,7 +216,9 @@ impl Verdict {
 
     /// The run is over by itself: what must hold at the end is checked.
     pub fn finish(&mut self, at: At) {
-        self.liveness.finish(at, &mut self.findings);
+        if let Some(why) = self.liveness.finish(at, &mut self.findings) {
+            self.give_up(why);
+        }
         for oracle in &mut self.oracles {
             oracle.finish(at, &mut self.findings);
         }

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod determinism;
 mod gallery;
+mod liveness;
 mod own_model;
 mod own_protocol;
 mod readme;

@@ -5,6 +5,7 @@ mod recovery;
 use crate::base::{Config, Digest, Epoch, PeerId, Time, Zxid};
 use crate::history::{At, Seen, Stop};
 use crate::process::{Channel, File, Note, Phase, Probe, Role, SyncMode, Tag};
+use crate::verdict::liveness::Demands;
 use crate::verdict::{Finding, Liveness, Oracle};
 
 use super::{Local, Order};
@@ -282,7 +283,13 @@ fn a_panic_and_a_breach_are_found() {
 
 /// A story after calm: `serving` peers of two, with these applied zxids, and a finished client.
 fn after_calm(applied: [Zxid; 2], follower_serves: bool, finished: bool) -> Option<&'static str> {
-    let mut liveness = Liveness::new(1);
+    let demands = Demands {
+        config: Config::initial(2),
+        servers: vec![vec![A]],
+        lasting: Vec::new(),
+        excuse: None,
+    };
+    let mut liveness = Liveness::new(demands);
     let at = |ms| At { step: ms, time: Time::from_ms(ms) };
     let epoch = Epoch(3);
     let leader = Probe {
