@@ -35,7 +35,7 @@ fn burst(course: &mut Course<'_>, when: When) {
         1 => {
             let long = course.dice.below(3) == 0;
             let down = if long { course.election_ms * 2 + blink } else { blink };
-            course.add(when, Fault::Crash { peer: first, down: Some(down) });
+            course.add(when, Fault::crash(first, Some(down)));
             course.followers_up(blink);
         }
         2 => {
@@ -53,7 +53,7 @@ fn burst(course: &mut Course<'_>, when: When) {
             if course.allows("crash") && course.dice.below(2) == 0 {
                 let gap = course.dice.scale(1, course.tick);
                 let down = course.election_ms + course.dice.scale(1, course.tick * 8);
-                let fault = Fault::Crash { peer: Target::Same, down: Some(down) };
+                let fault = Fault::crash(Target::Same, Some(down));
                 course.add(When::Then(gap), fault);
             }
         }

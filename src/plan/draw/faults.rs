@@ -3,7 +3,7 @@
 use crate::base::{Dice, Draw, PeerId};
 
 use super::super::scenario::Scenario;
-use super::super::{Fault, Planned, Target, When};
+use super::super::{ClientPlan, Fault, Pattern, Planned, Target, When};
 use super::{Setting, moments, shapes};
 
 /// Families of faults: name, and in how many seeds of a hundred it takes part.
@@ -34,7 +34,7 @@ pub fn draw(setting: &Setting<'_>, clients: u32, frail: &mut Vec<PeerId>) -> Vec
     let (low, high) = setting.swarm.faults;
     let style = Style { long: dice.below(2) == 0, clients };
     if setting.rot {
-        return cap(rot(setting, frail), high);
+        return cap(rot(setting, &style, frail), high);
     }
     let on = families(setting, &mut dice);
     if on.is_empty() || high == 0 {
@@ -157,11 +157,18 @@ fn disk(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec
         0 => {
             let errors = ["write_eio", "enospc", "sync_eio", "read_eio"];
             let error = (*dice.pick(&errors)).to_string();
+            if log && error == "sync_eio" && dice.below(2) == 0 {
+                // The next sync behind these is that of the directory.
+                let name = dice.pick::<&str>(&["remove log", "rename replaced", "fsync log"]);
+                let when = moments::behind(name, None, from.min(setting.calm_at - 1));
+                let fault = Fault::DiskError { peer: Target::Same, device, error, count: 1 };
+                return vec![Planned { when, fault }];
+            }
             Fault::DiskError { peer, device, error, count: dice.scale(1, 8) as u32 }
         }
         1 => {
             let most = setting.tick * setting.sync_limit * 2;
-            Fault::DiskHang { peer, device, ms: dice.scale(setting.tick / 2, most) }
+            Fault::disk_hang(peer, &device, dice.scale(setting.tick / 2, most))
         }
         _ => {
             let extra_us = dice.scale(1_000, setting.tick * 1_000);
@@ -199,7 +206,7 @@ pub fn rots(scenario: &Scenario, seed: u64, voters: u8) -> bool {
 }
 
 /// The faults of a seed whose frail peers forget; they are chosen here unless named.
-fn rot(setting: &Setting<'_>, frail: &mut Vec<PeerId>) -> Vec<Planned> {
+fn rot(setting: &Setting<'_>, style: &Style, frail: &mut Vec<PeerId>) -> Vec<Planned> {
     let mut dice = setting.dice("rot");
     if frail.is_empty() {
         let mut peers = setting.peers();
@@ -224,7 +231,7 @@ fn rot(setting: &Setting<'_>, frail: &mut Vec<PeerId>) -> Vec<Planned> {
                     let steps = ["remove unsynced", "create snapshot", "rename currentEpoch"];
                     let when = moments::behind(dice.pick::<&str>(&steps), Some(peer.clone()), from);
                     let down = Some(dice.scale(1, setting.tick * 4));
-                    faults.push(Planned { when, fault: Fault::Crash { peer, down } });
+                    faults.push(Planned { when, fault: Fault::crash(peer, down) });
                 }
                 continue;
             }
@@ -234,7 +241,73 @@ fn rot(setting: &Setting<'_>, frail: &mut Vec<PeerId>) -> Vec<Planned> {
         };
         faults.push(Planned { when, fault: damage });
         let when = When::Then(dice.scale(1, setting.tick * 4));
-        faults.push(Planned { when, fault: Fault::Crash { peer, down: Some(down) } });
+        faults.push(Planned { when, fault: Fault::crash(peer, Some(down)) });
+    }
+    faults.extend(scattered(setting, frail));
+    faults.extend(lasting(setting, frail));
+    let mut dice = setting.dice("rot/client");
+    if setting.allows("client") && dice.below(3) == 0 {
+        let from = start(setting, &mut dice);
+        faults.extend(client(setting, style, &mut dice, from));
     }
     faults
+}
+
+/// Where peers stay broken, each client knows one that does not.
+pub fn leave_servers(
+    planned: &[Planned],
+    frail: &[PeerId],
+    voters: u8,
+    clients: &mut [ClientPlan],
+) {
+    let lasts = |planned: &Planned| {
+        matches!(
+            planned.fault,
+            Fault::Crash { lasting: true, .. } | Fault::DiskHang { lasting: true, .. }
+        )
+    };
+    let sound = (1..=voters).map(PeerId).find(|peer| !frail.contains(peer));
+    let Some(sound) = sound.filter(|_| planned.iter().any(lasts)) else { return };
+    for client in clients {
+        if !client.servers.is_empty() && client.servers.iter().all(|peer| frail.contains(peer)) {
+            client.servers.push(sound);
+        }
+    }
+}
+
+/// A frail peer loses power between a write and its sync, and any of its pages survive.
+fn scattered(setting: &Setting<'_>, frail: &[PeerId]) -> Vec<Planned> {
+    let mut dice = setting.dice("rot/scattered");
+    if dice.below(2) == 0 {
+        return Vec::new();
+    }
+    let from = start(setting, &mut dice);
+    let peer = Target::Peer(*dice.pick(frail));
+    let kind = *dice.pick(&["record", "record", "snapshot", "log_header"]);
+    let when = When::Moment {
+        on: Pattern::Write(kind.to_string()),
+        by: Some(peer.clone()),
+        nth: dice.scale(1, 12) as u32,
+        from,
+        after_us: dice.below(2) * dice.scale(1, 2_000),
+    };
+    let down = Some(setting.election_ms() + dice.scale(1, setting.tick * 4));
+    let fault = Fault::Crash { peer, down, lasting: false, scatter: true };
+    vec![Planned { when, fault }]
+}
+
+/// In a few of these seeds a frail peer stays down, or one of its devices does.
+fn lasting(setting: &Setting<'_>, frail: &[PeerId]) -> Vec<Planned> {
+    let mut dice = setting.dice("rot/lasting");
+    let from = start(setting, &mut dice);
+    let peer = Target::Peer(*dice.pick(frail));
+    let fault = match dice.below(10) {
+        0 | 1 => Fault::Crash { peer, down: None, lasting: true, scatter: dice.below(2) == 0 },
+        2 => {
+            let device = (*dice.pick(&["log", "snap"])).to_string();
+            Fault::DiskHang { peer, device, ms: 0, lasting: true }
+        }
+        _ => return Vec::new(),
+    };
+    vec![Planned { when: moments::some(setting, &mut dice, from, 30), fault }]
 }

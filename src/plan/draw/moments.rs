@@ -54,7 +54,7 @@ const WRITES: [&str; 6] =
     ["record", "log_header", "snapshot", "acceptedEpoch", "currentEpoch", "replaced"];
 
 /// Durable effects of which a run has few.
-const RARE_EFFECTS: [&str; 16] = [
+pub const RARE_EFFECTS: [&str; 22] = [
     "create log",
     "create snapshot",
     "create acceptedEpoch",
@@ -70,7 +70,13 @@ const RARE_EFFECTS: [&str; 16] = [
     "rename replaced",
     "remove log",
     "remove snapshot",
+    "remove acceptedEpoch",
+    "remove currentEpoch",
+    "remove replaced",
+    "remove initialize",
+    "remove unsynced",
     "remove origin",
+    "fsync_dir snap",
 ];
 
 /// A moment from `from` ms on.

@@ -25,7 +25,7 @@ pub fn net(setting: &Setting<'_>, wan: bool) -> NetNoise {
         refuse: Ratio::NEVER,
         hang: Ratio::NEVER,
         half_open: Ratio::NEVER,
-        queue: 1_024,
+        queue: NetNoise::USUAL_QUEUE,
     };
     if !setting.allows("net") {
         return net;
@@ -96,7 +96,11 @@ fn rates(setting: &Setting<'_>, net: &mut NetNoise) {
     net.hang = rate(100, 1_000);
     net.half_open = rate(100, 1_000);
     net.stall_us = dice.scale(10_000, 1_000_000).min(setting.tick * 2_000);
-    net.queue = if dice.below(3) == 0 { dice.scale(4, 64) as u32 } else { 1_024 };
+    // Enough for some dozens of frames per tick: a sync of some hundred must fit into its limit.
+    let least = one_way_us(net) * 64 / (setting.tick * 1_000);
+    let few = dice.below(3) == 0;
+    let queue = dice.scale(4, 64).max(least) as u32;
+    net.queue = if few { queue } else { NetNoise::USUAL_QUEUE };
 }
 
 /// The disks of this seed.
@@ -136,12 +140,9 @@ fn sync(dice: &mut Dice, most: u64) -> Delay {
         2 => {
             let tail = Ratio::new(dice.scale(1, 30), 1_000);
             let max_us = 1_000.min(most);
-            Delay::Bimodal {
-                min_us: 100,
-                max_us,
-                tail,
-                tail_us: (most * 8).clamp(1_000, 1_000_000),
-            }
+            // Now and then a full cache, a scrub or a neighbour takes seconds.
+            let longest = if dice.below(4) == 0 { 8_000_000 } else { 1_000_000 };
+            Delay::Bimodal { min_us: 100, max_us, tail, tail_us: (most * 8).clamp(1_000, longest) }
         }
         _ => Delay::LogUniform { min_us: 50, max_us: dice.scale(1_000, most) },
     }

@@ -8,7 +8,7 @@ use super::faults::{Style, length, target};
 use super::{Setting, moments};
 
 fn crash_of(when: When, peer: Target, down: u64) -> Planned {
-    Planned { when, fault: Fault::Crash { peer, down: Some(down) } }
+    Planned { when, fault: Fault::crash(peer, Some(down)) }
 }
 
 /// A short time down: long enough to be missed, or not.
@@ -18,12 +18,12 @@ fn blink(setting: &Setting<'_>, dice: &mut Dice) -> u64 {
 
 /// Crashes, in one of the shapes.
 pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
-    match dice.weighted(&[12, 20, 26, 10, 8, 30, 26, 6, 30]) {
+    match dice.weighted(&[12, 20, 26, 10, 12, 36, 26, 6, 52, 20]) {
         0 => {
             let peer = target(setting, dice);
             let down = if dice.below(10) == 0 { None } else { Some(length(setting, style, dice)) };
             let when = moments::some(setting, dice, from, 0);
-            vec![Planned { when, fault: Fault::Crash { peer, down } }]
+            vec![Planned { when, fault: Fault::crash(peer, down) }]
         }
         1 => at_a_moment(setting, style, dice, from),
         2 if dice.below(5) < 3 => laggard_founds(setting, dice, from),
@@ -42,6 +42,7 @@ pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -
         6 if dice.below(2) == 0 => snap_cut_short(setting, dice, from),
         6 => long_absence(setting, dice, from),
         8 => deposed(setting, dice, from, true),
+        9 => behind_a_rare_effect(setting, dice, from),
         _ => {
             let down = blink(setting, dice) + setting.tick;
             let gap = down + setting.election_ms() + setting.tick;
@@ -50,6 +51,25 @@ pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -
             peers.map(|nth| crash_of(when(nth), Target::Peer(PeerId(nth)), down)).collect()
         }
     }
+}
+
+/// Whoever does what is hardly ever done falls right behind it: many such things are done only in
+/// the first moments, or after a long absence, so it is mostly waited for from the beginning.
+fn behind_a_rare_effect(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
+    let from = if dice.below(3) == 0 { from.min(setting.calm_at - 1) } else { 0 };
+    let effect = *dice.pick::<&str>(&moments::RARE_EFFECTS);
+    let nth = dice.between(1, 3) as u32;
+    let on = Pattern::Behind(effect.to_string());
+    let when = When::Moment { on, by: None, nth, from, after_us: 0 };
+    let mut faults = Vec::new();
+    if let "remove acceptedEpoch" | "remove currentEpoch" | "remove replaced" = effect {
+        // It clears away what an earlier crash has left half done.
+        let written = effect.replace("remove", dice.pick::<&str>(&["write", "fsync"]));
+        let when = moments::behind(&written, None, from);
+        faults.push(crash_of(when, Target::Same, blink(setting, dice)));
+    }
+    faults.push(crash_of(when, Target::Same, blink(setting, dice)));
+    faults
 }
 
 /// Whoever does something crashes right after it, and perhaps the other end as well.
@@ -116,7 +136,7 @@ fn laggard_founds(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Plan
 fn leaders_in_a_row(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planned> {
     let notes = ["leading", "epoch_proposed", "leader_syncing", "established", "proposed"];
     let mut faults = vec![crash_of(When::At(from), Target::Leader, blink(setting, dice))];
-    if dice.below(3) == 0 {
+    if dice.below(2) == 0 {
         faults.extend(unheard(setting, dice, from + 1));
         return faults;
     }
@@ -230,8 +250,9 @@ fn long_absence(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Planne
     }
     if dice.below(2) == 0 {
         let from = (from + down).min(setting.calm_at - 1);
-        let when = match dice.below(3) {
+        let when = match dice.below(4) {
             0 => moments::wrote("currentEpoch", 1, from),
+            2 => moments::behind("remove replaced", None, from),
             1 => moments::wrote("replaced", dice.between(1, 2), from),
             _ => moments::note("new_leader_accepted", None, 1, from),
         };
@@ -264,7 +285,7 @@ fn snap_cut_short(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Plan
 
 /// A partition, or a few in a row.
 pub fn partition(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
-    if dice.below(6) == 0 {
+    if dice.below(4) == 0 {
         return deposed(setting, dice, from, false);
     }
     let mut faults = Vec::new();
