@@ -59,6 +59,16 @@ impl Delay {
         }
     }
 
+    /// The shortest delay that it draws, in microseconds.
+    pub fn least_us(&self) -> u64 {
+        match *self {
+            Delay::Uniform { min_us, .. }
+            | Delay::Exponential { min_us, .. }
+            | Delay::Bimodal { min_us, .. }
+            | Delay::LogUniform { min_us, .. } => min_us,
+        }
+    }
+
     /// The longest delay that it draws, in microseconds.
     pub fn most_us(&self) -> u64 {
         match *self {

@@ -8,8 +8,6 @@ use super::{Delay, Plan};
 pub struct Times {
     /// A frame from one peer to another, over the slowest pair.
     pub one_way_us: u64,
-    /// Bytes from a client to a server, or back.
-    pub client_us: u64,
     /// A sync of either device.
     pub sync_us: u64,
     /// A wait of deferred work for its turn.
@@ -36,10 +34,18 @@ impl Times {
         let kinds = plan.work.slow.iter().map(|(_, law)| most(law));
         Times {
             one_way_us: most(&plan.net.delay).saturating_add(slowest.max().unwrap_or(0)),
-            client_us: most(&plan.net.client_delay),
             sync_us: most(&plan.disk.log_sync).max(most(&plan.disk.snap_sync)),
             work_us: kinds.fold(most(&plan.work.delay), u64::max),
         }
+    }
+
+    /// The shortest time from a client's write to its answer: to a server and back, and where
+    /// there is more than one, to the leader and back behind a proposal to a peer and back.
+    pub fn least_answer_us(plan: &Plan) -> u64 {
+        let hops = if plan.voters > 1 { 4 } else { 0 };
+        let peers = plan.net.delay.least_us().saturating_mul(hops);
+        let client = plan.net.client_delay.least_us().saturating_mul(2);
+        client.saturating_add(peers).saturating_add(plan.disk.log_sync.least_us())
     }
 
     /// From one peer to another and back.

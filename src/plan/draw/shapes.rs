@@ -285,7 +285,7 @@ fn snap_cut_short(setting: &Setting<'_>, dice: &mut Dice, from: u64) -> Vec<Plan
 
 /// A partition, or a few in a row.
 pub fn partition(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
-    if dice.below(4) == 0 {
+    if dice.below(6) == 0 {
         return deposed(setting, dice, from, false);
     }
     let mut faults = Vec::new();

@@ -53,11 +53,11 @@ pub enum Excuse {
         /// The wait for a better vote, and the way of the votes.
         limit_us: u64,
     },
-    /// A client may take its server for dead before an answer can be there.
+    /// A client takes its server for dead before an answer can be there.
     Session {
         /// Which, from 1.
         client: usize,
-        /// The longest from a call to its answer.
+        /// The shortest from a call to its answer.
         takes_us: u64,
         /// Two thirds of the timeout that servers grant it.
         limit_us: u64,
@@ -91,7 +91,7 @@ impl fmt::Display for Excuse {
             ),
             Excuse::Session { client, takes_us, limit_us } => write!(
                 f,
-                "an answer to client {client} may take {takes_us} us, and it waits for {limit_us} \
+                "an answer to client {client} takes {takes_us} us, and it waits for {limit_us} \
                  us"
             ),
         }
@@ -111,7 +111,7 @@ impl Excuse {
                 return Some(excuse);
             }
         }
-        of_sessions(plan, &times)
+        of_sessions(plan)
     }
 
     /// What the core that is left at calm adds.
@@ -182,7 +182,7 @@ fn of_knocks(plan: &Plan, times: &Times) -> Option<Excuse> {
     (takes_us < limit_us).then_some(Excuse::Knocks { takes_us, limit_us })
 }
 
-fn of_sessions(plan: &Plan, times: &Times) -> Option<Excuse> {
+fn of_sessions(plan: &Plan) -> Option<Excuse> {
     let tick_ms = plan.knob("tick_ms");
     let bound = |name: &str, ticks: u64| match plan.knob(name) {
         0 => tick_ms.saturating_mul(ticks),
@@ -190,10 +190,7 @@ fn of_sessions(plan: &Plan, times: &Times) -> Option<Excuse> {
     };
     let low = bound("min_session_ms", 2).max(1);
     let high = bound("max_session_ms", 20).max(low);
-    let alone = plan.voters == 1;
-    let forwarded = if alone { 0 } else { times.round_trip_us() };
-    let takes_us = times.client_us.saturating_mul(2);
-    let takes_us = takes_us.saturating_add(forwarded).saturating_add(times.exchange_us());
+    let takes_us = Times::least_answer_us(plan);
     let limits =
         plan.clients.iter().map(|client| client.timeout_ms.clamp(low, high) * 1000 / 3 * 2);
     let short = |(client, limit_us): (usize, u64)| {
