@@ -84,7 +84,7 @@ impl World {
     /// Arms one more fault, behind those of the plan. Its moment is counted from now on.
     pub fn arm(&mut self, planned: Planned) {
         let fault = self.plan.faults.len();
-        self.nemesis.make_room(fault);
+        self.nemesis.context.resize(fault + 1, (None, None));
         let strike = What::Strike { fault: fault as u32 };
         match &planned.when {
             When::Moment { on, by, nth, from, after_us } => {

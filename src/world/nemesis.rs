@@ -42,7 +42,7 @@ pub(super) enum Sighting {
 pub(super) struct Nemesis {
     armed: Vec<Armed>,
     /// By fault: where its moment happened or whom the fault before it struck, and the other end.
-    context: Vec<(Option<usize>, Option<usize>)>,
+    pub(super) context: Vec<(Option<usize>, Option<usize>)>,
     in_force: Vec<Option<Undo>>,
     /// What moments could wait for, if anyone wants to know.
     pub(super) sights: Option<Vec<Sight>>,
@@ -91,11 +91,6 @@ impl Armed {
 }
 
 impl Nemesis {
-    /// There is one more fault than the plan began with.
-    pub(super) fn make_room(&mut self, fault: usize) {
-        self.context.resize(self.context.len().max(fault + 1), (None, None));
-    }
-
     /// One more fault waits.
     pub(super) fn arm(&mut self, armed: Armed) {
         self.armed.push(armed);

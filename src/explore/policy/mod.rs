@@ -133,7 +133,8 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Whoever knows most, leads, or was at the other end goes as well; the first is back before them.
+    /// Whoever knows most, leads, or was at the other end goes as well; the first
+    /// is back before them.
     fn followers_up(&mut self, blink: u64) {
         let mut more = self.dice.weighted(&[35, 40, 25]);
         while more > 0 {

@@ -81,6 +81,9 @@ fn compared(kit: &Kit, lines: &[Line], policies: &[&str], markdown: bool) -> Str
         let of = of.iter().filter(|line| line.policy == policy);
         let times: Vec<Option<u64>> =
             of.map(|line| line.violation.as_ref().map(|first| first.cpu_us)).collect();
+        if times.is_empty() {
+            return "-".to_string();
+        }
         let found = times.iter().flatten().count();
         let median = rank(&times, 50).map_or("not found".to_string(), seconds);
         format!("{median} ({found} of {})", times.len())
