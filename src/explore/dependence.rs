@@ -31,6 +31,10 @@ impl Dependence {
     }
 }
 
+/// A run that should have ended may go on for long in a state that no ensemble should be in: it is
+/// followed for so many more steps.
+const MORE_STEPS: u64 = 200_000;
+
 /// Runs a plan, and once more without what it shows; `None` if it shows nothing.
 ///
 /// # Errors
@@ -39,8 +43,9 @@ pub fn dependence(plan: &Arc<Plan>, kit: &Kit) -> Result<Option<Dependence>, Can
     let (ran, _) = Run::new(plan.clone(), kit)?.finish_all();
     let Outcome::Violated(finding) = ran.outcome else { return Ok(None) };
     let deaf = kit.clone().without(finding.property);
-    let (left, _) = Run::new(plan.clone(), &deaf)?.finish_all();
-    Ok(Some(Dependence { finding, without: left.outcome }))
+    let mut run = Run::new(plan.clone(), &deaf)?;
+    while run.step() && run.world.now().step < ran.end.step + MORE_STEPS {}
+    Ok(Some(Dependence { finding, without: run.ran().outcome }))
 }
 
 #[cfg(test)]

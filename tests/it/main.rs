@@ -6,6 +6,8 @@ mod cli;
 mod determinism;
 mod gallery;
 mod liveness;
+mod mistakes;
+mod mutations;
 mod own_model;
 mod own_protocol;
 mod readme;

@@ -5,8 +5,8 @@
 //! is violated or the cap is reached. What a unit costs is the time of the processor on its own
 //! thread, so that neither other units nor a busy machine count; only the cap depends on it, so
 //! seeds and events to detection are the same everywhere. The black-box search over histories,
-//! which a campaign does for one seed in sixteen, takes no part. The plans that the first roots find
-//! are made small, each on the same thread, within a budget of events, and replayed.
+//! which a campaign does for one seed in sixteen, takes no part. The plans that the first roots
+//! find are made small, each on the same thread, within a budget of events, and replayed.
 //!
 //! ```text
 //!   (bug, root) -> Line, one per unit, appended to the file as soon as it is known -> Table

@@ -129,9 +129,13 @@ fn take(rows: &mut BTreeMap<String, Row>, source: &Source, seed: u64, one: &Depe
         let (count, first) = row.sources.entry(place(source)).or_insert((0, seed));
         *count += 1;
         *first = seed.min(*first);
-    } else if let Outcome::Violated(other) = &one.without {
-        *row.instead.entry(other.property).or_default() += 1;
+        return;
     }
+    let instead = match &one.without {
+        Outcome::Violated(other) => other.property,
+        Outcome::Pass | Outcome::Unknown(_) => "undecided",
+    };
+    *row.instead.entry(instead).or_default() += 1;
 }
 
 fn cells(name: &str, row: Option<&Row>) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::base::ClientId;
-use crate::explore::Source;
+use crate::explore::{Source, try_item};
 use crate::history::Seen;
 use crate::kit::Kit;
 use crate::plan::{Driver, Plan};
@@ -83,8 +83,11 @@ pub fn small(
     budget: Budget,
     enough: impl Fn() -> bool,
 ) -> Result<Option<Small>, String> {
+    // Of a tree of plans it is the branch that shows the violation.
+    let (branch, _) = try_item(source, seed, kit);
+    let plan = source.branched(branch).plan(seed);
     let clock = Clock::start();
-    let Ok(shrunk) = shrink(&source.plan(seed), kit, budget, &mut |_| enough()) else {
+    let Ok(shrunk) = shrink(&plan, kit, budget, &mut |_| enough()) else {
         return Ok(None);
     };
     let cpu_us = clock.nanos() / 1_000;

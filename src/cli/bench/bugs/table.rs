@@ -200,8 +200,9 @@ fn catalogue(lines: &[Line]) -> Option<String> {
         median(bugs.values().map(|of| median(of.iter().map(|one| value(one)))))
     };
     Some(format!(
-        "Shrunk: {plans} plans of {} bugs. In the median over the bugs {} faults and {} calls are left \
-         (target: at most 6 and 6), after {} CPU-seconds; the longest took {} (target: under 60).\n",
+        "Shrunk: {plans} plans of {} bugs. In the median over the bugs {} faults and {} calls are \
+         left (target: at most 6 and 6), after {} CPU-seconds; the longest took {} (target: under \
+         60).\n",
         bugs.len(),
         over(&|one| one.faults),
         over(&|one| one.calls),
@@ -312,8 +313,8 @@ mod tests {
         let row = rendered.lines().nth(2).expect("a row below the head");
         assert!(row.contains("| 2 faults, 2 calls | 0.20 | 21 moves, 9 votes | - |"), "{row}");
         let medians = "Shrunk: 5 plans of 3 bugs. In the median over the bugs 7 faults and 2 calls \
-                       are left (target: at most 6 and 6), after 5.00 CPU-seconds; the longest took \
-                       61.0 (target: under 60).";
+                       are left (target: at most 6 and 6), after 5.00 CPU-seconds; the \
+                       longest took 61.0 (target: under 60).";
         assert_eq!(rendered.lines().last(), Some(medians));
     }
 
@@ -324,10 +325,11 @@ mod tests {
         let alone = render(&kit, &lines, true);
         let row = alone.lines().nth(2).expect("a row below the head");
         let wanted = "| `ack_before_fsync` | 1 of 2 | 8 / not found | 90 k / not found | \
-                      1.50 / not found | 50 % | 50 % | - | Durability | - | - | - | - | - | no number: ";
+                      1.50 / not found | 50 % | 50 % | - | Durability | - | - | - | - | - | \
+                      no number: ";
         assert!(row.starts_with(wanted), "{row}");
         assert!(!render(&kit, &lines, false).contains("no number"));
-        lines.push(line("late", 0, Some(20_000_000)));
+        lines.push(line("moments", 0, Some(20_000_000)));
         let rendered = render(&kit, &lines, true);
         let mut rows = rendered.lines().skip(2);
         let cells = "| 1.50 (1 of 2) | 20.0 (1 of 1) |";

@@ -1,0 +1,312 @@
+//! Mistakes that history did not make, each planted to be seen by one property.
+
+use std::collections::BTreeMap;
+
+use zoosim::base::{Epoch, Key, Time, Zxid};
+use zoosim::bugs::{Bug, Rewrite, Rules};
+use zoosim::client::{Act, Heard, Program};
+use zoosim::kit::Kit;
+use zoosim::peer::rules::ReadAt;
+use zoosim::process::{Device, Effect, Effects, Frame, Note};
+
+const fn mistake(name: &'static str, plant: fn(&mut Rules)) -> Bug {
+    Bug {
+        name,
+        citation: "none",
+        mechanism: "see its code",
+        published: "never",
+        shows: &[],
+        scenario: "quiet",
+        plant,
+    }
+}
+
+fn rewrite(rules: &mut Rules, name: &'static str, how: Rewrite) {
+    rules.rewrites.push((name, how));
+}
+
+/// All of them.
+pub const ALL: &[Bug] = &[
+    mistake("panics_once", |rules| rewrite(rules, "panics_once", panics_once)),
+    mistake("request_twice", |rules| rewrite(rules, "request_twice", request_twice)),
+    mistake("request_of_nobody", |rules| rewrite(rules, "request_of_nobody", request_of_nobody)),
+    mistake("event_twice", |rules| rewrite(rules, "event_twice", event_twice)),
+    mistake("event_dropped", |rules| rewrite(rules, "event_dropped", event_dropped)),
+    mistake("missed_event_dropped", |rules| {
+        rewrite(rules, "missed_event_dropped", missed_event_dropped);
+    }),
+    mistake("delivers_twice", |rules| rewrite(rules, "delivers_twice", delivers_twice)),
+    mistake("count_forgotten", |rules| {
+        rules.peer.znode.parent_cversion = |own, new, _| if new % 5 == 0 { own } else { new };
+    }),
+    mistake("renewal_denied", |rules| rewrite(rules, "renewal_denied", renewal_denied)),
+    mistake("current_epoch_ahead", |rules| {
+        rewrite(rules, "current_epoch_ahead", current_epoch_ahead);
+    }),
+    mistake("record_twice", |rules| rewrite(rules, "record_twice", record_twice)),
+    mistake("byte_too_much", |rules| rewrite(rules, "byte_too_much", byte_too_much)),
+    mistake("reads_at_once", |rules| rules.peer.read_at = || ReadAt::Arrival),
+    mistake("epoch_told_back", |rules| rewrite(rules, "epoch_told_back", epoch_told_back)),
+    mistake("delivery_untold", |rules| rewrite(rules, "delivery_untold", delivery_untold)),
+    mistake("altered_for_one", |rules| rewrite(rules, "altered_for_one", altered_for_one)),
+    mistake("equivocates", |rules| rewrite(rules, "equivocates", equivocates)),
+    mistake("sync_labelled_old", |rules| rewrite(rules, "sync_labelled_old", sync_labelled_old)),
+];
+
+/// Everything that ships, and the mistakes.
+pub fn kit() -> Kit {
+    ALL.iter().fold(Kit::standard(), |kit, bug| kit.bug(*bug))
+}
+
+/// The name of a mistake that no peer makes: the program `lock_holder` does.
+pub const BELIEVER: &str = "believer";
+
+/// Everything that ships, but that program.
+pub fn kit_of_believers() -> Kit {
+    Kit::standard().program("lock_holder", believer)
+}
+
+fn sends<'a>(fx: &'a mut Effects, kind: &'static str) -> impl Iterator<Item = &'a mut Frame> {
+    fx.list_mut().iter_mut().filter_map(move |effect| match effect {
+        Effect::Send { frame, .. } if frame.tag.kind == kind => Some(frame),
+        _ => None,
+    })
+}
+
+/// In the first epoch only: a supervisor starts it again, and it goes on.
+fn panics_once(fx: &mut Effects) -> bool {
+    let now = sends(fx, "PROPOSAL")
+        .any(|frame| (frame.tag.zxid.0 >> 32, frame.tag.zxid.counter()) == (1, 7));
+    assert!(!now, "planted");
+    false
+}
+
+/// Puts a changed copy behind each frame of this kind.
+fn copy_requests(fx: &mut Effects, change: fn(&mut Vec<u8>)) -> bool {
+    let list = fx.list_mut();
+    let before = list.len();
+    for effect in std::mem::take(list) {
+        let copy = match &effect {
+            Effect::Send { frame, .. } if frame.tag.kind == "REQUEST" => Some(effect.clone()),
+            _ => None,
+        };
+        list.push(effect);
+        if let Some(Effect::Send { link, mut frame, after }) = copy {
+            change(&mut frame.bytes);
+            list.push(Effect::Send { link, frame, after });
+        }
+    }
+    list.len() > before
+}
+
+fn request_twice(fx: &mut Effects) -> bool {
+    copy_requests(fx, |_| {})
+}
+
+/// A copy with another xid: behind the packet's type, zxid and length stand session and xid.
+fn request_of_nobody(fx: &mut Effects) -> bool {
+    copy_requests(fx, |bytes| {
+        if let Some(byte) = bytes.get_mut(4 + 8 + 4 + 8) {
+            *byte ^= 0x40;
+        }
+    })
+}
+
+/// The xid and the zxid of a frame to a client.
+fn header(bytes: &[u8]) -> Option<(i32, i64)> {
+    let xid = bytes.get(4..8)?.try_into().ok()?;
+    let zxid = bytes.get(8..16)?.try_into().ok()?;
+    Some((i32::from_be_bytes(xid), i64::from_be_bytes(zxid)))
+}
+
+/// Whether a frame to a client tells an event: one that was missed has no zxid.
+fn is_event(effect: &Effect, missed: bool) -> bool {
+    let Effect::Reply { frame, .. } = effect else { return false };
+    header(&frame.bytes).is_some_and(|(xid, zxid)| xid == -1 && (zxid == -1) == missed)
+}
+
+fn event_twice(fx: &mut Effects) -> bool {
+    let list = fx.list_mut();
+    let before = list.len();
+    for effect in std::mem::take(list) {
+        let twice = is_event(&effect, false).then(|| effect.clone());
+        list.push(effect);
+        list.extend(twice);
+    }
+    list.len() > before
+}
+
+fn event_dropped(fx: &mut Effects) -> bool {
+    let before = fx.list().len();
+    fx.list_mut().retain(|effect| !is_event(effect, false));
+    fx.list().len() < before
+}
+
+fn missed_event_dropped(fx: &mut Effects) -> bool {
+    let before = fx.list().len();
+    fx.list_mut().retain(|effect| !is_event(effect, true));
+    fx.list().len() < before
+}
+
+/// A peer tells each delivery twice.
+fn delivers_twice(fx: &mut Effects) -> bool {
+    let list = fx.list_mut();
+    let before = list.len();
+    for effect in std::mem::take(list) {
+        let twice = match &effect {
+            Effect::Note(Note::Delivered { .. }) => Some(effect.clone()),
+            _ => None,
+        };
+        list.push(effect);
+        list.extend(twice);
+    }
+    list.len() > before
+}
+
+/// A peer that is up to date tells that it accepts an epoch of long ago.
+fn epoch_told_back(fx: &mut Effects) -> bool {
+    let serves = |effect: &Effect| matches!(effect, Effect::Note(Note::UpToDate { .. }));
+    let hit = fx.list().iter().any(serves);
+    if hit {
+        fx.note(Note::EpochAccepted { epoch: Epoch(0) });
+    }
+    hit
+}
+
+/// Nobody tells that one transaction is committed: its client hears of it all the same.
+fn delivery_untold(fx: &mut Effects) -> bool {
+    let before = fx.list().len();
+    fx.list_mut().retain(|effect| match effect {
+        Effect::Note(Note::Delivered { zxid, .. } | Note::Committed { zxid }) => {
+            zxid.counter() != 9
+        }
+        _ => true,
+    });
+    fx.list().len() < before
+}
+
+/// Each record of the log is written with a byte too much; the next one hides it, if there is one.
+fn byte_too_much(fx: &mut Effects) -> bool {
+    let mut hit = false;
+    for effect in fx.list_mut() {
+        if let Effect::WriteAt { file, bytes, tag, .. } = effect
+            && file.device == Device::Log
+            && file.name.starts_with("log.")
+            && tag.zxid.counter() > 0
+        {
+            bytes.push(0x55);
+            hit = true;
+        }
+    }
+    hit
+}
+
+/// The same with a whole copy.
+fn record_twice(fx: &mut Effects) -> bool {
+    let mut hit = false;
+    for effect in fx.list_mut() {
+        if let Effect::WriteAt { file, bytes, tag, .. } = effect
+            && file.device == Device::Log
+            && file.name.starts_with("log.")
+            && tag.zxid.counter() > 0
+        {
+            bytes.extend_from_within(..);
+            hit = true;
+        }
+    }
+    hit
+}
+
+/// `currentEpoch` on disk is one more than it should be.
+fn current_epoch_ahead(fx: &mut Effects) -> bool {
+    let mut hit = false;
+    for effect in fx.list_mut() {
+        if let Effect::WriteAt { file, bytes, .. } = effect
+            && file.name.starts_with("currentEpoch")
+            && let Some(digit) = bytes.iter().position(|byte| *byte == b'\n')
+            && let Some(byte) = digit.checked_sub(1).and_then(|at| bytes.get_mut(at))
+            && (b'1'..b'9').contains(byte)
+        {
+            *byte += 1;
+            hit = true;
+        }
+    }
+    hit
+}
+
+/// A session's renewal is granted and its client told that it is expired.
+fn renewal_denied(fx: &mut Effects) -> bool {
+    let granted =
+        |effect: &Effect| matches!(effect, Effect::Note(note) if note.kind() == "revalidated");
+    if !fx.list().iter().any(granted) {
+        return false;
+    }
+    let mut hit = false;
+    for effect in fx.list_mut() {
+        if let Effect::Reply { frame, .. } = effect
+            && (40..=41).contains(&frame.bytes.len())
+            && frame.bytes[4..8] == [0; 4]
+        {
+            frame.bytes[8..20].fill(0);
+            hit = true;
+        }
+    }
+    hit
+}
+
+/// The first of the followers gets a proposal with another digest; what it then holds.
+fn alter_first(fx: &mut Effects) -> Option<(Zxid, Vec<u8>)> {
+    let frame = sends(fx, "PROPOSAL").find(|frame| frame.tag.zxid.counter() == 5)?;
+    // Type, zxid and length come before the record, an empty list of four bytes behind it.
+    let end = frame.bytes.len().checked_sub(4)?;
+    *frame.bytes.get_mut(end.checked_sub(1)?)? ^= 1;
+    Some((frame.tag.zxid, frame.bytes.get(16..end)?.to_vec()))
+}
+
+fn altered_for_one(fx: &mut Effects) -> bool {
+    alter_first(fx).is_some()
+}
+
+/// The same, and the leader owns up to it: two transactions under one zxid.
+fn equivocates(fx: &mut Effects) -> bool {
+    let Some((zxid, record)) = alter_first(fx) else { return false };
+    fx.note(Note::Proposed { zxid, record });
+    true
+}
+
+/// The answer to a sync of `/` names the state before the one that it waited for.
+fn sync_labelled_old(fx: &mut Effects) -> bool {
+    let mut hit = false;
+    for effect in fx.list_mut() {
+        if let Effect::Reply { frame, .. } = effect
+            && frame.bytes.len() == 25
+            && frame.bytes[24] == b'/'
+            && frame.bytes[15] > 1
+        {
+            frame.bytes[15] -= 1;
+            hit = true;
+        }
+    }
+    hit
+}
+
+/// A client that believes to hold the lock whenever it is connected.
+struct Believer;
+
+fn believer(_: &BTreeMap<String, u64>, _: Key) -> Box<dyn Program> {
+    Box::new(Believer)
+}
+
+impl Program for Believer {
+    fn hear(&mut self, _: Time, heard: Heard, acts: &mut Vec<Act>) {
+        if matches!(heard, Heard::Connected { .. }) {
+            acts.push(Act::Claim { name: "lock_held", value: 1 });
+        }
+    }
+
+    fn wind_down(&mut self, _: &mut Vec<Act>) {}
+
+    fn fork(&self) -> Box<dyn Program> {
+        Box::new(Believer)
+    }
+}

@@ -1,0 +1,154 @@
+//! No oracle is decoration: each property is left out in turn, and something is then not found.
+//!
+//! A bug of the catalogue where it shows the property, else a mistake that history did not make.
+//! `zoosim bench mutations` looks for such seeds among all bugs.
+
+use std::sync::Arc;
+
+use zoosim::explore::{Dependence, dependence};
+use zoosim::plan::Plan;
+use zoosim::verdict::Outcome;
+
+use crate::cli::Room;
+use crate::gallery::must_be_fresh;
+use crate::mistakes::{ALL, BELIEVER, kit, kit_of_believers};
+
+/// A property, the scenario and what is planted in it, and the first seed to look at.
+type Row = (&'static str, &'static str, &'static str, u64);
+
+/// Without the property, the run is not found wrong any more.
+const ALONE: &[Row] = &[
+    ("AckDurable", "quiet", "ack_before_fsync", 0),
+    ("CommitConsistency", "serve-before-sync-commit", "serve_before_sync_commit", 0),
+    ("CrashRecovery", "no-epoch-repair", "no_epoch_repair", 0),
+    ("DoubleApply", "client-moves-between-servers", "request_twice", 0),
+    ("Durability", "epoch-saved-late", "epoch_saved_late", 0),
+    ("ElectionProgress", "vote-order-not-total", "vote_order_not_total", 1),
+    ("EpochMonotone", "quiet", "epoch_told_back", 0),
+    ("EpochsOrdered", "quiet", "current_epoch_ahead", 0),
+    ("GlobalPrimaryOrder", "quiet", "delivers_twice", 0),
+    ("Leadership", "no-accepted-epoch", "no_accepted_epoch", 1),
+    ("LeadingHasQuorum", "decide-when-all-replied", "decide_when_all_replied", 0),
+    ("Liveness", "leader-log-error-ignored", "leader_log_error_ignored", 0),
+    ("LogContiguous", "quiet", "record_twice", 1),
+    ("LogDecodable", "quiet", "byte_too_much", 0),
+    ("MessageLegal", "proposal-ack-overtakes", "proposal_ack_overtakes", 0),
+    ("MutualExclusion", "default", BELIEVER, 5),
+    ("NoPanic", "quiet", "panics_once", 0),
+    ("Phantom", "client-moves-between-servers", "request_of_nobody", 0),
+    ("PhaseRules", "default", "commit_after_newleader_panics", 14),
+    ("PrefixConsistency", "trunc-keeps-dirty-snapshot", "trunc_keeps_dirty_snapshot", 9),
+    ("ProcessConsistency", "log-task-survives-shutdown", "log_task_survives_shutdown", 0),
+    ("QuorumHolds", "default", "log_diff_after_uptodate", 7),
+    ("ReadValue", "reply-zxid-proposed", "reply_zxid_proposed", 2),
+    ("RecoveryProgress", "commit-after-newleader-panics", "commit_after_newleader_panics", 0),
+    ("SessionExpiry", "client-moves-between-servers", "renewal_denied", 0),
+    ("SessionOrder", "quiet", "reads_at_once", 1),
+    ("TotalOrder", "default", "diff_register_gap", 6),
+    ("TreeEquality", "cversion-replay", "cversion_replay", 4),
+    ("WatchBeforeData", "quiet", "event_dropped", 0),
+    ("WatchLost", "client-moves-between-servers", "missed_event_dropped", 3),
+    ("WatchSpurious", "quiet", "event_twice", 0),
+    ("WriteOutcome", "create-during-close", "create_during_close", 12),
+];
+
+/// The property sees it first; without it, another does. No run is known that only it sees.
+const FIRST: &[Row] = &[
+    ("AckBeforeCommit", "quiet", "delivery_untold", 0),
+    ("Agreement", "quiet", "equivocates", 0),
+    ("CommittedLogDurability", "epoch-before-history", "epoch_before_history", 0),
+    ("Integrity", "quiet", "altered_for_one", 0),
+    ("LeaderCompleteness", "epoch-before-history", "epoch_before_history", 6),
+    ("LocalPrimaryOrder", "zxid-rollover", "zxid_rollover", 0),
+    ("PrimaryIntegrity", "zxid-rollover", "zxid_rollover", 30),
+    ("SequentialNames", "quiet", "count_forgotten", 4),
+    ("SyncedRead", "quiet", "sync_labelled_old", 7),
+];
+
+/// No run is known that the property names: where else it is seen to fire.
+const UNSEEN: &[(&str, &str)] = &[
+    ("Convergence", "no test of its own: TreeEquality or Liveness name such runs"),
+    ("Ephemerals", "`verdict::witness::tests` alters what a closeSession deletes"),
+    ("Linearizability", "`verdict::witness::tests` and the black-box search"),
+];
+
+/// If a seed shows something else in this build, one of so many others will do.
+const SEEDS: u64 = 40;
+
+fn plan(name: &str, planted: &str, seed: u64) -> Arc<Plan> {
+    let mut plan = crate::scenarios::plan(name, seed).as_ref().clone();
+    plan.bugs.clear();
+    if planted != BELIEVER {
+        plan.bugs.push(planted.to_string());
+    }
+    Arc::new(plan)
+}
+
+/// The first seed that shows the property, and of what it depends on it.
+fn shown(row: &Row, alone: bool) -> Option<(u64, Dependence)> {
+    let (property, scenario, planted, first) = *row;
+    let kit = if planted == BELIEVER { kit_of_believers() } else { kit() };
+    std::iter::once(first).chain(0..SEEDS).find_map(|seed| {
+        let one = dependence(&plan(scenario, planted, seed), &kit).expect("known names")?;
+        let fits = one.finding.property == property && one.is_alone() == alone;
+        fits.then_some((seed, one))
+    })
+}
+
+fn line(row: &Row, seed: u64, one: &Dependence) -> String {
+    let (property, scenario, planted, _) = row;
+    let without = match &one.without {
+        Outcome::Pass => "passes".to_string(),
+        Outcome::Violated(other) if one.is_alone() => format!("only the check {}", other.property),
+        Outcome::Violated(other) if other.at.step > one.finding.at.step => {
+            format!("{}, {} events later", other.property, other.at.step - one.finding.at.step)
+        }
+        Outcome::Violated(other) => format!("{}, at once", other.property),
+        Outcome::Unknown(why) => why.clone(),
+    };
+    let kind = one.finding.kind;
+    format!("| `{property}` | {kind} | `{planted}` | `{scenario}`, seed {seed} | {without} |\n")
+}
+
+#[test]
+fn what_depends_on_each_property_is_fresh() {
+    let mut text = String::from(
+        "# What depends on each property\n\n\
+         Each property is left out in turn, and the same seed is run again, as\n\
+         `zoosim bench mutations` does. What is planted is a bug of the catalogue, or else a\n\
+         mistake of `tests/it/mistakes.rs`.\n\n\
+         | property | says | planted | in | without it |\n|---|---|---|---|---|\n",
+    );
+    let mut missing = Vec::new();
+    for (rows, alone) in [(ALONE, true), (FIRST, false)] {
+        for row in rows {
+            match shown(row, alone) {
+                Some((seed, one)) => text.push_str(&line(row, seed, &one)),
+                None => missing.push(*row),
+            }
+        }
+    }
+    for (property, why) in UNSEEN {
+        text.push_str(&format!("| `{property}` | - | - | no run is known | {why} |\n"));
+    }
+    assert!(missing.is_empty(), "`zoosim bench mutations` finds others: {missing:?}");
+    must_be_fresh("reports/oracles.md", &text);
+}
+
+#[test]
+fn no_property_and_no_mistake_is_left_out() {
+    let listed = Room::new("mutations").zoosim(&["list", "invariants"]).out;
+    let name = |line: &str| line.split_whitespace().next().map(str::to_string);
+    let mut listed: Vec<String> = listed.lines().filter_map(name).collect();
+    let rows = || ALONE.iter().chain(FIRST);
+    let unseen = UNSEEN.iter().map(|(property, _)| *property);
+    let tested = rows().map(|(property, ..)| *property).chain(unseen);
+    let mut tested: Vec<String> = tested.map(str::to_string).collect();
+    listed.sort();
+    tested.sort();
+    assert_eq!(listed, tested, "each property has one row");
+    for mistake in ALL {
+        let used = rows().any(|(_, _, planted, _)| *planted == mistake.name);
+        assert!(used, "nothing is shown by `{}`", mistake.name);
+    }
+}
