@@ -44,8 +44,6 @@ pub(super) struct Court {
     pub(super) doubts: Vec<Breach>,
     /// How many there were of each property, kept or not.
     pub(super) broken: [u64; PROPERTIES.len() + 1],
-    /// What became of a lost call was guessed among several possibilities.
-    pub(super) guessed: bool,
 }
 
 impl Court {
@@ -56,7 +54,6 @@ impl Court {
             breaches: Vec::new(),
             doubts: Vec::new(),
             broken: [0; PROPERTIES.len() + 1],
-            guessed: false,
         }
     }
 
@@ -84,16 +81,16 @@ impl Court {
         self.keep(PROPERTIES[property as usize].0, kind, place, detail, false);
     }
 
-    /// A property is broken, unless a lost call did other than was guessed.
+    /// A property is broken; if `doubtful`, unless a lost call did other than was guessed.
     #[cold]
     pub(super) fn wrong(
         &mut self,
+        doubtful: bool,
         property: Property,
         kind: &'static str,
         place: Place,
         detail: String,
     ) {
-        let doubtful = self.guessed;
         if !doubtful {
             self.broken[property as usize] += 1;
         }

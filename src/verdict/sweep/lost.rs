@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use super::names::NONE;
 use super::replay::{CLOSE, GAP, Replay, TAKEN, parts_of};
 use super::shown::Shown;
-use super::tape::{Kind, LOST, OK, Part, flag};
+use super::tape::{Kind, LOST, OK, Part, Tape, Tick, flag};
 use super::tree::{CHILDREN, CREATED, Trigger, Who};
+use super::unsure::Unsure;
 
 /// How many lost calls together may explain one answer.
 const DEPTH: u32 = 3;
@@ -23,7 +24,9 @@ pub(super) const REACH: u32 = 4096;
 /// After so many doubts nothing more is looked for.
 const ENOUGH: usize = 8;
 /// How many attempts one history is worth, per lost call.
-const ATTEMPTS: u64 = 400;
+const ATTEMPTS: u64 = 1000;
+/// How many attempts one answer is worth, with so many calls behind it.
+const TRIES: u64 = 2000;
 
 /// One lost call, or the unseen end of a session.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +58,10 @@ pub(super) struct Unknowns {
     /// Where those of one session were put: call and key.
     pub(super) put: BTreeMap<u32, Vec<(u32, u32)>>,
     attempts: u64,
+    tries: u64,
+    /// Sessions of which a client was told that they are dead.
+    told: Vec<bool>,
+    unsure: Unsure,
     /// Parents under which a lost call may have made a sequential name, and the keys of all
     /// creates there: they tell which number it got.
     births: BTreeMap<u32, Vec<u32>>,
@@ -68,6 +75,27 @@ impl Unknowns {
     #[inline]
     pub(super) fn any(&self) -> bool {
         !self.list.is_empty()
+    }
+
+    /// The same, when what all of them did is settled: only what is not sure is remembered.
+    pub(super) fn settled(self) -> Unknowns {
+        let trying = NONE;
+        Unknowns { trying, unsure: self.unsure, ..Unknowns::default() }
+    }
+
+    /// Whether anything is not sure.
+    pub(super) fn unsure(&self) -> bool {
+        !self.unsure.is_empty()
+    }
+
+    /// Whether an answer that does not fit may be explained by other guesses.
+    pub(super) fn doubts(&self, tape: &Tape, part: &Part) -> bool {
+        self.unsure.part(tape, part)
+    }
+
+    /// The same, of what happened to one path.
+    pub(super) fn doubts_path(&self, path: u32) -> bool {
+        self.unsure.path(path)
     }
 
     /// How many nodes were made under a parent since the key under trial.
@@ -158,6 +186,14 @@ impl Unknowns {
             }
         }
         if unknowns.any() {
+            let lost = unknowns.list.iter().map(|unknown| &unknown.part);
+            unknowns.unsure = Unsure::of(tape, lost);
+            unknowns.told = vec![false; sessions];
+            for tick in &tape.ticks {
+                if let Tick::Expired(session) = tick {
+                    unknowns.told[*session as usize] = true;
+                }
+            }
             unknowns.look_at_stats(replay);
         }
         unknowns.attempts = 10_000 + ATTEMPTS * unknowns.list.len() as u64;
@@ -243,7 +279,11 @@ impl Replay<'_> {
         let (mark, was) = (self.tree.mark(), self.tree.keeping);
         self.tree.keeping = true;
         let mut trials = Vec::new();
-        let found = self.solve(key, goal, DEPTH, &mut trials);
+        // One call that explains it is better than two.
+        let found = (1..=DEPTH).any(|depth| {
+            self.lost.tries = TRIES;
+            self.solve(key, goal, depth, &mut trials)
+        });
         let own = std::mem::take(&mut self.tree.fired);
         if found {
             for trial in &trials {
@@ -267,18 +307,13 @@ impl Replay<'_> {
     }
 
     fn solve(&mut self, key: u32, goal: Goal<'_>, depth: u32, trials: &mut Vec<Trial>) -> bool {
-        let candidates = self.candidates(key, goal);
-        if candidates.len() > 1 {
-            self.court.guessed = true;
-        }
-        let any = !candidates.is_empty();
-        for unknown in candidates {
+        for unknown in self.candidates(key, goal) {
             for at in self.places(key, unknown, goal) {
-                if self.lost.attempts == 0 {
-                    self.court.guessed = true;
+                if self.lost.attempts == 0 || self.lost.tries == 0 {
                     return false;
                 }
                 self.lost.attempts -= 1;
+                self.lost.tries -= 1;
                 let mark = self.tree.mark();
                 if !self.put(unknown, at) {
                     continue;
@@ -286,9 +321,11 @@ impl Replay<'_> {
                 let fired = std::mem::take(&mut self.tree.fired);
                 let ended = self.end_again(unknown, at);
                 trials.push(Trial { unknown, key: at, fired, ended });
-                if self.meets(key, goal, trials)
-                    || depth > 1 && self.solve(key, goal, depth - 1, trials)
-                {
+                let found = match depth {
+                    1 => self.meets(key, goal, trials),
+                    _ => self.solve(key, goal, depth - 1, trials),
+                };
+                if found {
                     return true;
                 }
                 trials.pop();
@@ -296,8 +333,6 @@ impl Replay<'_> {
                 self.tree.back(mark);
             }
         }
-        // One of them may be behind it all the same, in a way that was not tried.
-        self.court.guessed |= any;
         false
     }
 
@@ -371,6 +406,11 @@ impl Replay<'_> {
         self.add_ends(key, &about, &mut found);
         let mut seen = std::collections::BTreeSet::new();
         found.retain(|n| seen.insert(*n));
+        // Whoever was told of its end has ended; the others may have.
+        found.sort_by_key(|n| {
+            let unknown = &self.lost.list[*n as usize];
+            unknown.call == NONE && !self.lost.told[unknown.session as usize]
+        });
         found
     }
 

@@ -29,6 +29,8 @@
 mod axis;
 mod bucket;
 mod court;
+mod definition;
+pub mod differential;
 mod level;
 mod lost;
 mod names;
@@ -41,6 +43,7 @@ mod stale;
 mod tape;
 mod translate;
 mod tree;
+mod unsure;
 pub mod views;
 mod walk;
 mod watches;

@@ -19,6 +19,7 @@ impl Replay<'_> {
             Goal::Read(_) | Goal::Shown(_) => key,
         };
         let last = last.min(before.saturating_sub(1)).min(closed.saturating_sub(1));
+        let last = last.min(self.told_since(&part, session, goal));
         let free = |at: u32| {
             at > bound
                 && at <= last
@@ -39,6 +40,37 @@ impl Replay<'_> {
             places.extend((reach + 1..=last).rev().find(dark));
         }
         places
+    }
+
+    /// The last key at which a write can have happened by the Stat that the goal answers: its
+    /// zxids are those of the last changes.
+    fn told_since(&self, part: &Part, session: u32, goal: Goal<'_>) -> u32 {
+        let (Goal::Write(asked, _) | Goal::Read(asked)) = goal else { return NONE };
+        let Some(stat) = self.tape.stats.get(asked.stat as usize) else { return NONE };
+        let parent = |path: u32| self.tape.paths.parent[path as usize];
+        let below = match part.kind {
+            Kind::Create | Kind::Delete => parent(part.path) == asked.path,
+            Kind::Close => {
+                self.tree.owned_by(session).iter().any(|path| parent(*path) == asked.path)
+            }
+            Kind::SetData
+            | Kind::Check
+            | Kind::Multi
+            | Kind::Exists
+            | Kind::GetData
+            | Kind::GetChildren
+            | Kind::MultiRead
+            | Kind::Sync
+            | Kind::SetWatches
+            | Kind::Ping
+            | Kind::CreateSession => false,
+        };
+        let own = part.kind == Kind::SetData && part.path == asked.path;
+        match (below, own) {
+            (true, _) => self.axis.key(stat.pzxid).unwrap_or(NONE),
+            (_, true) => self.axis.key(stat.mzxid).unwrap_or(NONE),
+            (false, false) => NONE,
+        }
     }
 
     /// A session's lost calls happen in the order of its calls, too.

@@ -46,7 +46,8 @@ impl Replay<'_> {
                 "not_missed" => Property::WatchSpurious,
                 _ => Property::ReadValue,
             };
-            self.court.wrong(property, field, place, detail);
+            let doubtful = self.lost.doubts(self.tape, &rec.part);
+            self.court.wrong(doubtful, property, field, place, detail);
         }
         if rec.part.has(flag::WATCH) || rec.part.kind == Kind::SetWatches {
             self.register(&rec);
@@ -67,8 +68,11 @@ impl Replay<'_> {
     fn measure(&mut self, key: u32, rec: &Rec) {
         let first = self.returns.get(key as usize + 1).copied().unwrap_or(NONE);
         if !matches!(rec.part.kind, Kind::Sync | Kind::Ping | Kind::SetWatches) {
-            let stale =
-                if first < rec.call { self.tape.time(rec.call) - self.tape.time(first) } else { 0 };
+            let stale = if first < rec.call {
+                self.tape.time(rec.call).saturating_sub(self.tape.time(first))
+            } else {
+                0
+            };
             self.staleness.add(stale);
         }
     }

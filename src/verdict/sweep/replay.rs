@@ -73,6 +73,8 @@ pub(super) struct Replay<'a> {
     pub(super) logged: Vec<u32>,
     /// Calls for transactions without an answer.
     pub(super) unanswered: Vec<u32>,
+    /// By key: the time of the transaction, as far as Stats have told.
+    pub(super) times: Vec<i64>,
     pub(super) staleness: Staleness,
     /// Whether the zxids of reads are believed.
     pub(super) views: bool,
@@ -124,12 +126,15 @@ impl<'a> Replay<'a> {
             soonest: Vec::new(),
             logged: Vec::new(),
             unanswered: Vec::new(),
+            times: vec![UNKNOWN; axis.len()],
             views,
             versions: None,
             staleness: Staleness::default(),
             axis,
             tape,
         };
+        // Zxid 0: the fresh tree (spec 2.2).
+        replay.times[0] = 0;
         replay.bucket();
         replay.read_log();
         if replay.tape.log.is_empty() {
@@ -197,6 +202,11 @@ impl<'a> Replay<'a> {
         let zxid = if rec.ret == NONE { self.axis.zxid(key).0 } else { rec.zxid };
         let who = Who { session: rec.session, zxid };
         if rec.part.kind == Kind::Close {
+            if rec.part.code != LOST && (rec.part.code != OK || rec.part.has(flag::ODD)) {
+                let detail =
+                    format!("call {} ended its session, and says that it failed", rec.id.0);
+                self.court.broken(Property::WriteOutcome, "error_code", place, detail);
+            }
             return self.close(key, rec.session);
         }
         let life = &mut self.lives[rec.session as usize];
@@ -208,7 +218,9 @@ impl<'a> Replay<'a> {
         life.latest = life.latest.max(call + 1);
         if life.closed != NONE && rec.part.code != LOST {
             let detail = format!("call {} took effect in a closed session", rec.id.0);
-            self.court.wrong(Property::SessionExpiry, "alive_after_death", place, detail);
+            let doubtful = self.lost.unsure();
+            let (property, kind) = (Property::SessionExpiry, "alive_after_death");
+            self.court.wrong(doubtful, property, kind, place, detail);
         }
         self.court.count(Property::WriteOutcome);
         if rec.part.code == LOST {
@@ -231,7 +243,8 @@ impl<'a> Replay<'a> {
                 self.tape.paths.text(rec.part.path),
                 rec.id.0
             );
-            self.court.wrong(property, what, place, detail);
+            let doubtful = self.lost.doubts(self.tape, &rec.part);
+            self.court.wrong(doubtful, property, what, place, detail);
             self.tree.settle();
             self.perform(&rec.part, who);
         }
@@ -468,12 +481,33 @@ impl<'a> Replay<'a> {
         if node.shown == part.stat {
             return None;
         }
-        let wrong = node.differs(&self.tape.stats[part.stat as usize]);
+        let stat = &self.tape.stats[part.stat as usize];
+        let wrong = node.differs(stat).or_else(|| mistimed(&self.axis, &mut self.times, stat));
         if wrong.is_none() {
             node.shown = part.stat;
         }
         wrong
     }
+}
+
+/// A time that no answer has told yet.
+pub(super) const UNKNOWN: i64 = i64::MIN;
+
+/// Which time of a Stat is not its transaction's. One transaction has one time: the first that is
+/// told is believed.
+pub(super) fn mistimed(axis: &Axis, times: &mut [i64], stat: &Figures) -> Option<&'static str> {
+    for (field, zxid, time) in
+        [("ctime", stat.czxid, stat.ctime), ("mtime", stat.mzxid, stat.mtime)]
+    {
+        let Some(key) = axis.key(zxid) else { return Some(field) };
+        let known = &mut times[key as usize];
+        if *known == UNKNOWN {
+            *known = time;
+        } else if *known != time {
+            return Some(field);
+        }
+    }
+    None
 }
 
 /// closeSession, as a part.

@@ -8,8 +8,6 @@ use super::names::NONE;
 use super::paths::{BUILT_IN, CONFIG, Paths, ROOT, is};
 use super::tape::{BAD_ACL, Figures, Kind, OK, Part, flag};
 
-/// A time that no answer has shown yet.
-pub(super) const UNKNOWN: i64 = i64::MIN;
 /// What [`Tree::judge`] says of a sequential create whose suffix is not the parent's counter.
 pub(super) const SUFFIX: i16 = 3;
 
@@ -31,8 +29,6 @@ pub(super) struct Node {
     pub(super) czxid: u64,
     pub(super) mzxid: u64,
     pub(super) pzxid: u64,
-    pub(super) ctime: i64,
-    pub(super) mtime: i64,
     pub(super) data: u32,
     pub(super) length: i32,
     /// The session that owns it; [`NONE`] if none.
@@ -68,8 +64,6 @@ pub(super) const ABSENT: Node = Node {
     czxid: 0,
     mzxid: 0,
     pzxid: 0,
-    ctime: 0,
-    mtime: 0,
     data: NONE,
     length: 0,
     owner: NONE,
@@ -278,8 +272,6 @@ impl Tree {
                     czxid: who.zxid,
                     mzxid: who.zxid,
                     pzxid: who.zxid,
-                    ctime: UNKNOWN,
-                    mtime: UNKNOWN,
                     data: part.data,
                     length,
                     owner: if ephemeral { who.session } else { NONE },
@@ -302,7 +294,7 @@ impl Tree {
             Kind::SetData => {
                 let node = self.change(part.path);
                 (node.data, node.length) = (part.data, length);
-                (node.mzxid, node.mtime) = (who.zxid, UNKNOWN);
+                node.mzxid = who.zxid;
                 node.version = match node.version.wrapping_add(1) {
                     -1 => 0,
                     next => next,
@@ -380,29 +372,19 @@ impl Node {
         self.creates.wrapping_mul(2).wrapping_sub(self.children)
     }
 
-    /// The first field in which a Stat differs from the node (P13). Times that nobody has shown
-    /// yet are believed, once.
+    /// The first field in which a Stat differs from the node (P13), but for times.
     #[inline]
-    pub(super) fn differs(&mut self, stat: &Figures) -> Option<&'static str> {
-        // Creation is the first modification: one transaction has one time.
-        let fresh = self.mzxid == self.czxid;
+    pub(super) fn differs(&self, stat: &Figures) -> Option<&'static str> {
         let same = (stat.czxid == self.czxid)
             & (stat.mzxid == self.mzxid)
             & (stat.pzxid == self.pzxid)
-            & (stat.ctime == self.ctime || self.ctime == UNKNOWN)
-            & (stat.mtime == self.mtime || self.mtime == UNKNOWN)
-            & (!fresh || stat.ctime == stat.mtime)
             & (stat.version == self.version)
             & (stat.cversion == self.cversion())
             & (stat.aversion == self.aversion)
             & (stat.length == self.length)
             & (stat.children == self.children)
             & (stat.owner == self.owner);
-        if same {
-            (self.ctime, self.mtime) = (stat.ctime, stat.mtime);
-            return None;
-        }
-        Some(self.field(stat))
+        if same { None } else { Some(self.field(stat)) }
     }
 
     #[cold]
@@ -416,9 +398,7 @@ impl Node {
             ("aversion", stat.aversion == self.aversion),
             ("dataLength", stat.length == self.length),
             ("numChildren", stat.children == self.children),
-            ("ephemeralOwner", stat.owner == self.owner),
-            ("ctime", stat.ctime == self.ctime || self.ctime == UNKNOWN),
         ];
-        fields.iter().find(|(_, same)| !same).map_or("mtime", |(name, _)| name)
+        fields.iter().find(|(_, same)| !same).map_or("ephemeralOwner", |(name, _)| name)
     }
 }

@@ -21,12 +21,11 @@ use crate::verdict::witness::tally::Property;
 use crate::znode::op::ErrorCode;
 
 use super::court::Place;
-use super::lost::Unknowns;
 use super::names::NONE;
 use super::paths::CONFIG;
-use super::replay::{GAP, Replay, TAKEN, parts_of};
+use super::replay::{GAP, Replay, TAKEN, mistimed, parts_of};
 use super::tape::{Kind, OK, Part, Rec, Tape, Tick, flag};
-use super::tree::{ABSENT, Node, UNKNOWN};
+use super::tree::{ABSENT, Node};
 use super::{Judged, Level, SyncFlavour, report};
 
 /// Whether a history holds at a level, if what it says of the zxids of reads is not believed.
@@ -43,10 +42,7 @@ pub fn check_tape(tape: &mut Tape, level: Level, sync: SyncFlavour) -> Judged {
     let mut guess = Replay::writes_only(tape);
     guess.run();
     let (found, ended) = (guess.placed(), guess.ended());
-    let lost = guess.lost.any();
     let mut replay = Replay::settled(tape, &found, &ended);
-    // What lost calls did was guessed, or that they did nothing.
-    replay.court.guessed = lost;
     replay.run();
     let mut walk = Walk::new(replay, level, sync);
     walk.run();
@@ -135,8 +131,6 @@ struct Walk<'a> {
     views: Vec<u32>,
     /// By key: the latest rank of a call among the transactions up to it.
     called: Vec<u32>,
-    /// The time of each transaction, as far as Stats have told.
-    times: Vec<i64>,
     /// The latest place of a write that has returned, and of any call.
     written: u32,
     answered: u32,
@@ -171,7 +165,6 @@ impl<'a> Walk<'a> {
         Walk {
             sessions: vec![Session::default(); later.len()],
             views: vec![0; calls],
-            times: vec![UNKNOWN; keys],
             written: 0,
             answered: 0,
             replay,
@@ -260,7 +253,9 @@ impl<'a> Walk<'a> {
         let (place, id) = (Place { rank: rec.ret, call: Some(rec.id) }, rec.id.0);
         if self.earliest(&rec.part, 0).is_none() {
             let detail = format!("no state answers as call {id} was answered");
-            self.replay.court.wrong(Property::ReadValue, "no_such_state", place, detail);
+            let doubtful = self.replay.lost.doubts(self.replay.tape, &rec.part);
+            let (property, kind) = (Property::ReadValue, "no_such_state");
+            self.replay.court.wrong(doubtful, property, kind, place, detail);
         } else {
             let axis = &self.replay.axis;
             let last = axis.len() as u32 - 1;
@@ -269,7 +264,8 @@ impl<'a> Walk<'a> {
                 "no state answers as call {id} was answered from {least}, which it must see, to \
                  {most}, the last that it can"
             );
-            self.replay.court.wrong(Property::SessionOrder, "no_view", place, detail);
+            let doubtful = self.replay.lost.unsure();
+            self.replay.court.wrong(doubtful, Property::SessionOrder, "no_view", place, detail);
         }
     }
 
@@ -350,7 +346,7 @@ impl<'a> Walk<'a> {
     /// Whether a version answers a read so.
     fn fits(&mut self, at: u32, part: &Part) -> bool {
         let Some(Version { node, .. }) = self.versions.all.get(at as usize) else { return false };
-        let tape = &*self.replay.tape;
+        let Replay { tape, axis, times, .. } = &mut self.replay;
         let code = node.answers(&tape.paths, part);
         if code != part.code || code != OK {
             return code == part.code;
@@ -363,20 +359,7 @@ impl<'a> Walk<'a> {
             return false;
         }
         let Some(stat) = tape.stats.get(part.stat as usize) else { return true };
-        if node.clone().differs(stat).is_some() {
-            return false;
-        }
-        // One transaction has one time.
-        let told = [(stat.czxid, stat.ctime), (stat.mzxid, stat.mtime)];
-        let keys = told.map(|(zxid, time)| (self.replay.axis.key(zxid), time));
-        for (key, time) in keys {
-            let Some(known) = key.map(|key| &mut self.times[key as usize]) else { return false };
-            if *known != UNKNOWN && *known != time {
-                return false;
-            }
-            *known = time;
-        }
-        true
+        node.differs(stat).or_else(|| mistimed(axis, times, stat)).is_none()
     }
 }
 
@@ -399,7 +382,7 @@ impl<'a> Replay<'a> {
         }
         replay.closing.sort_unstable();
         replay.closing.reverse();
-        replay.lost = Unknowns::default();
+        replay.lost = std::mem::take(&mut replay.lost).settled();
         let nodes = replay.tree.nodes.iter().enumerate();
         let first =
             nodes.map(|(path, node)| Version { path: path as u32, key: 0, node: node.clone() });

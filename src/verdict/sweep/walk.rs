@@ -10,7 +10,7 @@ use crate::verdict::witness::tally::Property;
 
 use super::court::Place;
 use super::names::NONE;
-use super::replay::{GAP, Replay};
+use super::replay::{GAP, Replay, TAKEN};
 use super::tape::{Connect, Event, Kind, OK, Rec, Tape, Tick, flag};
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -251,7 +251,9 @@ impl Walk<'_, '_> {
             court.broken(Property::SessionExpiry, "alive_after_death", place, detail);
         } else if closed != NONE && shown.is_some_and(|shown| shown >= closed) {
             let detail = format!("call {} succeeded where its session is closed", rec.id.0);
-            court.wrong(Property::SessionExpiry, "alive_after_death", place, detail);
+            let doubtful = self.replay.lost.unsure();
+            let (property, kind) = (Property::SessionExpiry, "alive_after_death");
+            self.replay.court.wrong(doubtful, property, kind, place, detail);
         }
     }
 
@@ -272,7 +274,11 @@ impl Walk<'_, '_> {
             self.replay.court.fresh += 1;
         }
         let floor = self.answers[self.floors[call as usize] as usize];
-        if rec.zxid >= floor || rec.zxid >= self.state_of(floor) {
+        if rec.zxid >= floor {
+            return;
+        }
+        let (state, doubtful) = self.state_of(floor);
+        if rec.zxid >= state {
             return;
         }
         let place = Place { rank: rec.ret, call: Some(rec.id) };
@@ -282,19 +288,20 @@ impl Walk<'_, '_> {
             rec.id.0
         );
         if sync {
-            self.replay.court.broken(Property::SyncedRead, "sync_behind", place, detail);
+            self.replay.court.wrong(doubtful, Property::SyncedRead, "sync_behind", place, detail);
         } else {
             self.replay.court.stale(place, detail);
         }
     }
 
-    /// The last known transaction of the state at a zxid.
-    fn state_of(&self, zxid: u64) -> u64 {
-        let Some(mut key) = self.replay.axis.key(zxid) else { return zxid };
+    /// The last known transaction of the state at a zxid, and whether it is there by guess.
+    fn state_of(&self, zxid: u64) -> (u64, bool) {
+        let Some(mut key) = self.replay.axis.key(zxid) else { return (zxid, false) };
         while key > 0 && self.replay.writer[key as usize] == GAP {
             key -= 1;
         }
-        self.replay.axis.zxid(key).0
+        let guessed = self.replay.writer[key as usize] == TAKEN && self.replay.lost.unsure();
+        (self.replay.axis.zxid(key).0, guessed)
     }
 
     /// What fired by the state of an answer has been told before it (P6b, P6d).
@@ -314,7 +321,9 @@ impl Walk<'_, '_> {
                 rec.id.0, due.kind
             );
             let place = Place { rank, call: Some(rec.id) };
-            self.replay.court.wrong(Property::WatchBeforeData, "data_first", place, detail);
+            let doubtful = self.replay.lost.doubts_path(due.path);
+            let (property, kind) = (Property::WatchBeforeData, "data_first");
+            self.replay.court.wrong(doubtful, property, kind, place, detail);
             // It is said once.
             let at = line.next as usize;
             self.delivered[at] = true;
@@ -358,7 +367,9 @@ impl Walk<'_, '_> {
                 let detail =
                     format!("event {kind} of `{text}` at {zxid}, but no watch of it fires then");
                 let place = Place { rank, call: None };
-                self.replay.court.wrong(Property::WatchSpurious, "unexpected", place, detail);
+                let doubtful = self.replay.lost.doubts_path(path);
+                let (property, kind) = (Property::WatchSpurious, "unexpected");
+                self.replay.court.wrong(doubtful, property, kind, place, detail);
             }
             return;
         };
@@ -367,7 +378,8 @@ impl Walk<'_, '_> {
         if first.is_some_and(|first| first < zxid) {
             let detail = format!("the event of {} overtook an earlier one", Zxid(zxid));
             let place = Place { rank, call: None };
-            self.replay.court.wrong(Property::WatchBeforeData, "event_order", place, detail);
+            let (doubtful, kind) = (self.replay.lost.unsure(), "event_order");
+            self.replay.court.wrong(doubtful, Property::WatchBeforeData, kind, place, detail);
         }
     }
 
