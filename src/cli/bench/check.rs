@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::verdict::model::{Fifo, History, Kv, Lists, Model, Mutex, Queue, Register, Set, Znodes};
 use crate::verdict::search::differential::{Compared, Sample, compare};
 use crate::verdict::search::{Checker, Found, Options};
+use crate::verdict::{sweep, views};
 
 use super::super::args::BenchCheckArgs;
 use super::super::{Done, Exit, say};
@@ -211,6 +212,13 @@ fn differential(histories: u64, args: &BenchCheckArgs, as_json: bool) -> Done {
         "register": Register::default(), "mutex": Mutex, "set": Set, "queue": Queue, "fifo": Fifo,
         "map": Kv::default(), "lists": Lists::default(), "znodes": Znodes
     );
+    let witness =
+        [("sweep", sweep::differential::compare as fn(_, _) -> _), ("views", views::compare)];
+    for (name, compare) in witness.into_iter().filter(|(name, _)| wanted(name)) {
+        let clock = Clock::start();
+        let compared = compare(seed, 0..histories);
+        all.push((name, compared, clock.nanos()));
+    }
     if all.is_empty() {
         let model = args.model.as_deref().unwrap_or_default();
         return Err(format!("`--model {model}` is none of those that `--help` lists"));

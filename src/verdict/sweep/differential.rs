@@ -1,7 +1,7 @@
 //! The sweep against the definition, on many small histories: forged ones, most with one thing
 //! altered in what clients saw. Both must refuse the same ones.
 
-use crate::base::{Draw, Key};
+use crate::base::{Draw, Key, Zxid};
 use crate::history::{Happening, History, Outcome};
 use crate::jute::proto::Stat;
 use crate::verdict::forge::{self, Committed, Shape};
@@ -103,14 +103,18 @@ pub(super) fn alter(history: &mut History, field: &str, dice: &mut impl Draw) ->
     })
 }
 
+/// The zxid before or after.
+fn near(zxid: &mut Zxid, dice: &mut impl Draw) {
+    zxid.0 = if zxid.0 == 0 || dice.below(2) == 0 { zxid.0 + 1 } else { zxid.0 - 1 };
+}
+
 fn alter_event(history: &mut History, at: usize, field: &str, dice: &mut impl Draw) -> bool {
     let next = history.events.iter().skip(at + 1).map(|event| event.at).next();
     let event = &mut history.events[at];
     let Happening::Watch { kind, path, zxid, .. } = &mut event.what else { return false };
     match (field, zxid) {
         ("event kind", _) => *kind = *kind % 4 + 1,
-        ("event zxid", Some(zxid)) if dice.below(2) == 0 => zxid.0 += 1,
-        ("event zxid", Some(zxid)) => zxid.0 -= 1,
+        ("event zxid", Some(zxid)) => near(zxid, dice),
         ("event path", _) => path.push('x'),
         ("event dropped", _) => drop(history.events.remove(at)),
         // Among the moments of calls and answers there is room for one more.
@@ -159,7 +163,7 @@ fn alter_call(history: &mut History, at: usize, field: &str, dice: &mut impl Dra
     let operation = &mut history.operations[at];
     let Some(zxid) = &mut operation.zxid else { return false };
     match (field, &mut operation.outcome) {
-        ("answer zxid", _) => zxid.0 = if dice.below(2) == 0 { zxid.0 + 1 } else { zxid.0 - 1 },
+        ("answer zxid", _) => near(zxid, dice),
         ("answer lost", outcome) => {
             *outcome = Outcome::Lost;
             operation.zxid = None;

@@ -50,9 +50,9 @@ pub(super) struct Unknown {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unknowns {
     pub(super) list: Vec<Unknown>,
-    by_path: BTreeMap<u32, Vec<u32>>,
+    pub(super) by_path: BTreeMap<u32, Vec<u32>>,
     /// Ends of sessions, by session.
-    ends: Vec<u32>,
+    pub(super) ends: Vec<u32>,
     /// What answers and events show to have happened at zxids that no answer has.
     pub(super) shown: BTreeMap<u32, Vec<Shown>>,
     /// Where those of one session were put: call and key.
@@ -60,7 +60,7 @@ pub(super) struct Unknowns {
     attempts: u64,
     tries: u64,
     /// Sessions of which a client was told that they are dead.
-    told: Vec<bool>,
+    pub(super) told: Vec<bool>,
     unsure: Unsure,
     /// Parents under which a lost call may have made a sequential name, and the keys of all
     /// creates there: they tell which number it got.
@@ -363,84 +363,6 @@ impl Replay<'_> {
                         }
                     }
                 })
-            }
-        }
-    }
-
-    /// Lost calls that touch what the goal is about, and may have happened by now.
-    fn candidates(&mut self, key: u32, goal: Goal<'_>) -> Vec<u32> {
-        let mut about = match goal {
-            Goal::Write(part, _) | Goal::Read(part) => match part.kind {
-                Kind::Multi | Kind::MultiRead => {
-                    parts_of(self.tape, part).iter().map(|part| part.path).collect()
-                }
-                Kind::SetWatches => self.tape.rewatches[part.extra as usize]
-                    .lists
-                    .iter()
-                    .flatten()
-                    .copied()
-                    .collect(),
-                _ => vec![part.path],
-            },
-            Goal::Shown(shown) => shown.iter().map(|shown| shown.path()).collect(),
-        };
-        about.retain(|path| *path != NONE);
-        let parents: Vec<u32> =
-            about.iter().map(|path| self.tape.paths.parent[*path as usize]).collect();
-        about.extend(parents.into_iter().filter(|path| *path != NONE));
-        about.dedup();
-        let mut found: Vec<u32> = Vec::new();
-        for path in &about {
-            let Some(known) = self.lost.by_path.get_mut(path) else { continue };
-            let list = &self.lost.list;
-            // What another write of its session has overtaken long ago is out of reach.
-            known.retain(|n| {
-                let unknown = &list[*n as usize];
-                unknown.before == NONE || unknown.before.saturating_add(REACH) > key
-            });
-            found.extend(known.iter().filter(|n| {
-                let unknown = &list[**n as usize];
-                unknown.placed == GAP && unknown.after < key
-            }));
-        }
-        self.add_ends(key, &about, &mut found);
-        let mut seen = std::collections::BTreeSet::new();
-        found.retain(|n| seen.insert(*n));
-        // Whoever was told of its end has ended; the others may have.
-        found.sort_by_key(|n| {
-            let unknown = &self.lost.list[*n as usize];
-            unknown.call == NONE && !self.lost.told[unknown.session as usize]
-        });
-        found
-    }
-
-    /// Sessions that may have ended unseen, of which the goal's nodes or their children are.
-    fn add_ends(&self, key: u32, about: &[u32], found: &mut Vec<u32>) {
-        let mut add = |session: u32| {
-            let Some(end) = self.lost.ends.get(session as usize) else { return };
-            if *end == NONE || self.lives[session as usize].closed != NONE {
-                return;
-            }
-            let unknown = &self.lost.list[*end as usize];
-            if unknown.placed == GAP && unknown.after < key && !found.contains(end) {
-                found.push(*end);
-            }
-        };
-        for path in about {
-            let node = self.tree.node(*path);
-            if node.alive && node.owner != NONE {
-                add(node.owner);
-            }
-        }
-        for session in 0..self.lost.ends.len() as u32 {
-            let end = self.lost.ends[session as usize];
-            let over = self.lives[session as usize].closed != NONE;
-            if over || end == NONE || self.lost.list[end as usize].after >= key {
-                continue;
-            }
-            let mine = self.tree.owned_by(session);
-            if mine.iter().any(|path| about.contains(&self.tape.paths.parent[*path as usize])) {
-                add(session);
             }
         }
     }

@@ -33,6 +33,7 @@ mod definition;
 pub mod differential;
 mod level;
 mod lost;
+mod multi;
 mod names;
 mod paths;
 mod place;

@@ -1,12 +1,94 @@
-//! Where a lost call can have happened: after what its session had seen, before what its session
-//! did next, and since the last time that anybody looked at what it changes.
+//! Which lost calls may be behind an answer, and where one can have happened: after what its
+//! session had seen, before what its session did next, and since the last time that anybody looked
+//! at what it changes.
 
 use super::lost::{Goal, REACH, Unknown};
 use super::names::NONE;
 use super::replay::{GAP, Replay, parts_of};
 use super::tape::{EARLY, Kind, OK, Part, flag};
 
+/// How many of the dark keys are tried, the latest first.
+const PLACES: usize = 3;
+
 impl Replay<'_> {
+    /// Lost calls that touch what the goal is about, and may have happened by now.
+    pub(super) fn candidates(&mut self, key: u32, goal: Goal<'_>) -> Vec<u32> {
+        let mut about = match goal {
+            Goal::Write(part, _) | Goal::Read(part) => match part.kind {
+                Kind::Multi | Kind::MultiRead => {
+                    parts_of(self.tape, part).iter().map(|part| part.path).collect()
+                }
+                Kind::SetWatches => self.tape.rewatches[part.extra as usize]
+                    .lists
+                    .iter()
+                    .flatten()
+                    .copied()
+                    .collect(),
+                _ => vec![part.path],
+            },
+            Goal::Shown(shown) => shown.iter().map(|shown| shown.path()).collect(),
+        };
+        about.retain(|path| *path != NONE);
+        let parents: Vec<u32> =
+            about.iter().map(|path| self.tape.paths.parent[*path as usize]).collect();
+        about.extend(parents.into_iter().filter(|path| *path != NONE));
+        about.dedup();
+        let mut found: Vec<u32> = Vec::new();
+        for path in &about {
+            let Some(known) = self.lost.by_path.get_mut(path) else { continue };
+            let list = &self.lost.list;
+            // What another write of its session has overtaken long ago is out of reach.
+            known.retain(|n| {
+                let unknown = &list[*n as usize];
+                unknown.before == NONE || unknown.before.saturating_add(REACH) > key
+            });
+            found.extend(known.iter().filter(|n| {
+                let unknown = &list[**n as usize];
+                unknown.placed == GAP && unknown.after < key
+            }));
+        }
+        self.add_ends(key, &about, &mut found);
+        let mut seen = std::collections::BTreeSet::new();
+        found.retain(|n| seen.insert(*n));
+        // Whoever was told of its end has ended; the others may have.
+        found.sort_by_key(|n| {
+            let unknown = &self.lost.list[*n as usize];
+            unknown.call == NONE && !self.lost.told[unknown.session as usize]
+        });
+        found
+    }
+
+    /// Sessions that may have ended unseen, of which the goal's nodes or their children are.
+    fn add_ends(&self, key: u32, about: &[u32], found: &mut Vec<u32>) {
+        let mut add = |session: u32| {
+            let Some(end) = self.lost.ends.get(session as usize) else { return };
+            if *end == NONE || self.lives[session as usize].closed != NONE {
+                return;
+            }
+            let unknown = &self.lost.list[*end as usize];
+            if unknown.placed == GAP && unknown.after < key && !found.contains(end) {
+                found.push(*end);
+            }
+        };
+        for path in about {
+            let node = self.tree.node(*path);
+            if node.alive && node.owner != NONE {
+                add(node.owner);
+            }
+        }
+        for session in 0..self.lost.ends.len() as u32 {
+            let end = self.lost.ends[session as usize];
+            let over = self.lives[session as usize].closed != NONE;
+            if over || end == NONE || self.lost.list[end as usize].after >= key {
+                continue;
+            }
+            let mine = self.tree.owned_by(session);
+            if mine.iter().any(|path| about.contains(&self.tape.paths.parent[*path as usize])) {
+                add(session);
+            }
+        }
+    }
+
     /// Keys that a lost call may have had: the one in question, or the latest that is free and of
     /// which nothing is known.
     pub(super) fn places(&self, key: u32, unknown: u32, goal: Goal<'_>) -> Vec<u32> {
@@ -37,7 +119,7 @@ impl Replay<'_> {
         if fixed == NONE {
             let reach = bound.max(last.saturating_sub(REACH));
             let dark = |at: &u32| free(*at) && !self.lost.shown.contains_key(at);
-            places.extend((reach + 1..=last).rev().find(dark));
+            places.extend((reach + 1..=last).rev().filter(dark).take(PLACES));
         }
         places
     }

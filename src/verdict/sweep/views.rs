@@ -14,6 +14,8 @@
 //! The zxids of reads are not looked at, and nothing is judged of watches: whether a notification
 //! was due depends on the view that left the watch, which may be one of several.
 
+mod definition;
+
 use std::collections::BTreeMap;
 
 use crate::history::History;
@@ -27,6 +29,8 @@ use super::replay::{GAP, Replay, TAKEN, mistimed, parts_of};
 use super::tape::{Kind, OK, Part, Rec, Tape, Tick, flag};
 use super::tree::{ABSENT, Node};
 use super::{Judged, Level, SyncFlavour, report};
+
+pub use definition::compare;
 
 /// Whether a history holds at a level, if what it says of the zxids of reads is not believed.
 ///
