@@ -6,7 +6,7 @@ use crate::history::{Happening, History, Outcome};
 use crate::jute::proto::Stat;
 use crate::verdict::forge::{self, Committed, Shape};
 use crate::verdict::search::differential::Compared;
-use crate::znode::op::{ErrorCode, Op, Reply};
+use crate::znode::op::{ErrorCode, Reply};
 
 use super::definition::{refuses, stats};
 use super::{Judged, Level, SyncFlavour, Tape, check};

@@ -13,7 +13,9 @@
 //! ```
 //!
 //! It shares nothing with the witness in the loop but the names of the properties: the two judge
-//! each other in tests. Calls without an answer are placed where answers show them (`lost`).
+//! each other in tests, and the definition judges both. Calls without an answer are placed where
+//! answers show them (`lost`); where one may be behind it, an answer that does not fit is a doubt
+//! and no breach (`unsure`).
 //!
 //! What a search without zxids cannot see, and this can, and why:
 //! - a wrong czxid, mzxid, pzxid, ctime or mtime: zxids and times are names that the service gives,

@@ -1,14 +1,13 @@
 //! The pass in zxid order: every transaction once on the mutable tree, every read at its view.
 
 use crate::verdict::witness::tally::Property;
-use crate::znode::op::ErrorCode;
 
 use super::axis::Axis;
 use super::court::{Court, Place};
 use super::lost::Unknowns;
 use super::names::NONE;
 use super::stale::Staleness;
-use super::tape::{EARLY, Figures, Kind, LOST, OK, Part, Rec, Tape, flag, reach};
+use super::tape::{Figures, Kind, LOST, OK, Part, Rec, Tape, flag, reach};
 use super::tree::{SUFFIX, Tree, Who};
 use super::views::Version;
 use super::watches::Watches;

@@ -256,12 +256,19 @@ fn altered(times: u32) -> Vec<(&'static str, u32)> {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "the table, for whoever asks with --nocapture")]
 fn no_alteration_of_any_field_is_accepted_that_the_definition_refuses() {
     let (seen, history, _) = legal_history(0);
     assert_eq!(judge(&seen_as(&seen, &history)).1, vec![], "unaltered, it is the same run");
     let table = altered(200);
-    let rows: Vec<String> = table.iter().map(|(field, n)| format!("{field} {n}")).collect();
-    insta::assert_snapshot!(rows.join("\n"), @"");
+    // What is legal all the same: a read at a neighbouring state that it cannot tell from its own,
+    // a time that nobody else was told, what is still in order in another one.
+    let sometimes = ["ctime", "mtime", "answer ", "event dropped", "event order"];
+    for (field, illegal) in table {
+        println!("{field:<16} {illegal:>4} of 200 refused, by the definition too");
+        let all = !sometimes.iter().any(|start| field.starts_with(start));
+        assert!(illegal > 0 && (illegal == 200 || !all), "{field}: {illegal} of 200");
+    }
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! it, an answer that does not fit is a doubt and no breach, whatever was guessed of them.
 
 use super::names::NONE;
-use super::paths::is;
 use super::replay::parts_of;
 use super::tape::{Kind, LOST, Part, Tape, flag};
 
