@@ -7,7 +7,7 @@ use crate::verdict::witness::tally::Property;
 use super::court::Place;
 use super::names::NONE;
 use super::replay::{GAP, Replay, TAKEN};
-use super::tape::{LOST, flag};
+use super::tape::{Kind, LOST, flag};
 
 impl Replay<'_> {
     /// Sorts calls by key, by counting.
@@ -104,10 +104,15 @@ impl Replay<'_> {
                 continue;
             }
             *writer = TAKEN;
-            if logged.closes {
-                self.closing.push((key, logged.session));
-            } else if let Some(call) = open.remove(&(logged.session, logged.xid)) {
-                *writer = call;
+            let call = open.get(&(logged.session, logged.xid)).copied();
+            let kind = |call: &u32| self.tape.calls[*call as usize].part.kind;
+            match call.filter(|call| logged.closes == (kind(call) == Kind::Close)) {
+                Some(call) => {
+                    open.remove(&(logged.session, logged.xid));
+                    *writer = call;
+                }
+                None if logged.closes => self.closing.push((key, logged.session)),
+                None => {}
             }
         }
         self.closing.sort_unstable();
