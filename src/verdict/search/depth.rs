@@ -3,6 +3,8 @@
 //! Operations are taken out of the line of calls and returns as they are placed. What may come next
 //! is every call before the first return that is left. One state is changed and changed back.
 
+mod need;
+
 use std::collections::BTreeMap;
 
 use super::super::model::{History, Model, mix};
@@ -25,9 +27,6 @@ pub enum End {
     /// It did not end.
     Out(Limit),
 }
-
-/// As [`PLACED`], of a lost operation that nothing has followed yet which it matters to.
-const WAITING: u64 = 0xE7A1_93D5_0F6C_2B89;
 
 /// One operation placed.
 struct Frame<U> {
@@ -275,90 +274,6 @@ impl<M: Model> Depth<M> {
             }
         }
         from as u32
-    }
-
-    /// Leaves out choices by which a lost operation would stand before what it does not matter to.
-    ///
-    /// Of all orders look at one in which lost operations are as few and stand as late as can be.
-    /// In it each of those that stand together right before an answered operation matters to this,
-    /// or to a later one of them: else it could stand behind it.
-    fn keep_needed(&mut self, part: &Part, before: usize, from: usize) {
-        self.find_waiting(part, before);
-        if before < self.frames.len() {
-            // Pure ones have followed.
-            let pure = &self.frames[before..];
-            let idle = |lost: &u32| !pure.iter().any(|frame| part.matters(*lost, frame.op));
-            if self.waiting.iter().any(idle) {
-                self.choices.truncate(from);
-                return;
-            }
-            self.waiting.clear();
-        }
-        let Depth { choices, open, waiting, .. } = self;
-        let lost: Vec<u32> = choices[from..]
-            .iter()
-            .copied()
-            .filter(|op| part.class[*op as usize] != ANSWERED)
-            .collect();
-        let mut kept = from;
-        for at in from..choices.len() {
-            let op = choices[at];
-            let fits = if part.class[op as usize] == ANSWERED {
-                waiting.iter().all(|lost| part.matters(*lost, op))
-            } else {
-                let both = |other: &u32| {
-                    part.matters(*other, op)
-                        || open.iter().any(|x| part.matters(*other, *x) && part.matters(op, *x))
-                };
-                let useful = open.iter().any(|x| part.matters(op, *x))
-                    || lost.iter().any(|other| *other != op && part.matters(op, *other));
-                useful && waiting.iter().all(both)
-            };
-            if fits {
-                choices[kept] = op;
-                kept += 1;
-            }
-        }
-        choices.truncate(kept);
-    }
-
-    /// The lost operations that stand together last among the first so many placed, without those
-    /// that matter to a later one of them.
-    fn find_waiting(&mut self, part: &Part, many: usize) {
-        self.waiting.clear();
-        for frame in self.frames[..many].iter().rev() {
-            if part.class[frame.op as usize] == ANSWERED {
-                break;
-            }
-            self.waiting.push(frame.op);
-        }
-        self.settle_waiting(part);
-    }
-
-    /// Of operations that stand together, the last first, keeps those that matter to none later.
-    fn settle_waiting(&mut self, part: &Part) {
-        for at in (1..self.waiting.len()).rev() {
-            let (later, earlier) = (&self.waiting[..at], self.waiting[at]);
-            if later.iter().any(|other| part.matters(earlier, *other)) {
-                self.waiting.remove(at);
-            }
-        }
-    }
-
-    /// What tells apart configurations that differ in what waits, behind one operation more.
-    fn waiting_hash(&mut self, part: &Part, op: u32) -> u128 {
-        if !part.knows_needs() || part.class[op as usize] == ANSWERED {
-            return 0;
-        }
-        let many = self.frames.len();
-        let last = self.frames[..many].iter().rev();
-        let lost = last.map(|frame| frame.op);
-        let lost: Vec<u32> = lost.take_while(|op| part.class[*op as usize] != ANSWERED).collect();
-        self.waiting.clear();
-        self.waiting.push(op);
-        self.waiting.extend(lost);
-        self.settle_waiting(part);
-        self.waiting.iter().fold(0, |hash, op| hash ^ mix(WAITING, u64::from(*op)))
     }
 
     /// Of equal operations only the one that must return first is a choice.
