@@ -33,8 +33,9 @@ pub const FAULTS: [(&str, &str); 18] = [
     ("freeze_clock", "a monotonic clock stands still"),
 ];
 
-/// What clients can ask.
-pub const OPERATIONS: [(&str, &str); 13] = [
+/// What clients can ask. From [`UNDRAWN`] on, plans can say it and the judge knows it, but the
+/// service does not serve it yet, and no draw makes it.
+pub const OPERATIONS: [(&str, &str); 26] = [
     ("create", "create a node: persistent or ephemeral, sequential or not"),
     ("create2", "the same, answered with its stat"),
     ("delete", "delete a node, of a version or of any"),
@@ -48,7 +49,23 @@ pub const OPERATIONS: [(&str, &str); 13] = [
     ("multiRead", "several reads at once"),
     ("setWatches", "watches are set again behind a reconnect"),
     ("closeSession", "end the session and its ephemeral nodes"),
+    ("createContainer", "create a node that goes once it has had children and has none"),
+    ("createTTL", "create a node that goes when it is childless and not set for so long"),
+    ("setACL", "change who may do what with a node"),
+    ("getACL", "who may do what with a node, and its stat"),
+    ("auth", "give the connection an identity"),
+    ("addWatch", "leave a watch that outlives its events, recursive or not"),
+    ("checkWatches", "whether the connection has such a watch on a path"),
+    ("removeWatches", "take watches of a path away"),
+    ("setWatches2", "setWatches, with the watches that outlive their events"),
+    ("getEphemerals", "the session's ephemeral nodes"),
+    ("getAllChildrenNumber", "how many nodes are below a node"),
+    ("whoAmI", "the connection's identities"),
+    ("reconfig", "change the ensemble's members"),
 ];
+
+/// The first operation that only plans written by hand make.
+pub const UNDRAWN: usize = 13;
 
 /// Notes by kind: what peers tell, and what moments can wait for.
 pub const NOTES: [(&str, &str); 36] = [

@@ -62,6 +62,14 @@ pub struct Options {
 /// that record what was sent see them like any other.
 pub const SET_WATCHES: u64 = u64::MAX - 0xFFFF;
 
+/// The first of the numbers under which the library proves identities again after a reconnect.
+const AUTH: u64 = SET_WATCHES - 0x1_0000;
+
+/// Whether a call is the library's own, not the caller's.
+pub fn is_library(call: u64) -> bool {
+    call >= AUTH
+}
+
 /// A connect is given this long at least, in microseconds.
 const MIN_PATIENCE_US: u64 = 1_500_000;
 
@@ -81,7 +89,7 @@ enum Link {
 /// A request on the wire.
 #[derive(Clone, Debug)]
 struct Asked {
-    /// The caller's number, or one from [`SET_WATCHES`] on.
+    /// The caller's number, or one of the library's.
     call: u64,
     xid: i32,
     op: Op,
@@ -108,6 +116,9 @@ pub struct Session {
     queued: VecDeque<(u64, Op)>,
     asked: VecDeque<Asked>,
     watches: Watches,
+    /// Auth packets that were accepted: identities are of a connection, so that each new one needs
+    /// them again (spec 9, case 17).
+    proofs: Vec<Op>,
     heard_at: Time,
     sent_at: Time,
 }
@@ -137,6 +148,7 @@ impl Session {
             queued: VecDeque::new(),
             asked: VecDeque::new(),
             watches: Watches::default(),
+            proofs: Vec::new(),
             heard_at: Time::ZERO,
             sent_at: Time::ZERO,
         }
@@ -159,7 +171,7 @@ impl Session {
 
     /// How many calls wait for an answer or to be sent.
     pub fn outstanding(&self) -> usize {
-        self.queued.len() + self.asked.iter().filter(|asked| asked.call < SET_WATCHES).count()
+        self.queued.len() + self.asked.iter().filter(|asked| !is_library(asked.call)).count()
     }
 
     /// When `on_timer` wants to be called; `None` before `begin` and after `halt`.
@@ -365,6 +377,7 @@ impl Session {
         self.seen = Zxid::ZERO;
         self.timeout_ms = self.options.timeout_ms.max(1);
         self.watches = Watches::default();
+        self.proofs.clear();
     }
 
     /// The answer to the connect request (spec 1.3).
@@ -385,6 +398,7 @@ impl Session {
         self.failures = 0;
         self.link = Link::Open;
         out.push(Action::Connected { session, fresh, timeout_ms: self.timeout_ms });
+        self.prove_again(now, out);
         self.leave_watches(now, out);
         self.flush(now, out);
         Ok(())
@@ -403,14 +417,25 @@ impl Session {
         Ok(())
     }
 
+    /// Who the session was known to be on the connection before, it is on this one (spec 8.3).
+    fn prove_again(&mut self, now: Time, out: &mut Vec<Action>) {
+        for (nth, op) in self.proofs.clone().into_iter().enumerate() {
+            self.ask(now, AUTH + nth as u64, xid::AUTH, op, out);
+        }
+    }
+
+    fn ask(&mut self, now: Time, call: u64, xid: i32, op: Op, out: &mut Vec<Action>) {
+        out.push(Action::Sent { call, xid, op: op.clone() });
+        self.send(now, out, |bytes| op.encode_request(xid, bytes));
+        self.asked.push_back(Asked { call, xid, op });
+    }
+
     /// What was watched before the connection was lost is watched again, or is told to have
     /// changed meanwhile (spec 1.12).
     fn leave_watches(&mut self, now: Time, out: &mut Vec<Action>) {
         let xid = xid::SET_WATCHES;
         for (call, op) in (SET_WATCHES..=u64::MAX).zip(self.watches.again(self.seen)) {
-            out.push(Action::Sent { call, xid, op: op.clone() });
-            self.send(now, out, |bytes| op.encode_request(xid, bytes));
-            self.asked.push_back(Asked { call, xid, op });
+            self.ask(now, call, xid, op, out);
         }
     }
 
@@ -420,11 +445,15 @@ impl Session {
             && !matches!(self.asked.back(), Some(Asked { op: Op::CloseSession, .. }))
             && let Some((call, op)) = self.queued.pop_front()
         {
-            let xid = self.next_xid;
-            self.next_xid = xid.checked_add(1).unwrap_or(1);
-            out.push(Action::Sent { call, xid, op: op.clone() });
-            self.send(now, out, |bytes| op.encode_request(xid, bytes));
-            self.asked.push_back(Asked { call, xid, op });
+            let xid = match op {
+                Op::AddAuth { .. } => xid::AUTH,
+                _ => {
+                    let xid = self.next_xid;
+                    self.next_xid = xid.checked_add(1).unwrap_or(1);
+                    xid
+                }
+            };
+            self.ask(now, call, xid, op, out);
         }
     }
 
@@ -454,16 +483,25 @@ impl Session {
             self.seen = self.seen.max(zxid);
             return Ok(());
         }
-        let front = self.asked.front().filter(|asked| asked.xid == header.xid);
-        let asked = front.ok_or_else(|| input.error("an answer to another request"))?;
+        // Answers come in the order of requests, but those to auth packets overtake (spec 1.15).
+        let is_auth = |xid| xid == xid::AUTH;
+        let next = self.asked.iter().position(|a| is_auth(a.xid) == is_auth(header.xid));
+        let next = next.filter(|at| self.asked[*at].xid == header.xid);
+        let next = next.ok_or_else(|| input.error("an answer to another request"))?;
+        let asked = &self.asked[next];
         let result = match header.err {
             0 => Ok(decode_reply(&asked.op, &mut input)?),
             code => Err(ErrorCode::from_wire(code)),
         };
         // Only now: a body that cannot be read has answered nothing.
-        let Some(asked) = self.asked.pop_front() else { return Ok(()) };
+        let Some(asked) = self.asked.remove(next) else { return Ok(()) };
         self.seen = self.seen.max(zxid);
         self.watches.left(&asked.op, &result);
+        if let (Op::AddAuth { .. }, Ok(_)) = (&asked.op, &result)
+            && !self.proofs.contains(&asked.op)
+        {
+            self.proofs.push(asked.op.clone());
+        }
         out.push(Action::Answered { call: asked.call, zxid, result });
         if asked.op == Op::CloseSession {
             out.push(Action::HangUp);

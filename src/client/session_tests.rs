@@ -6,7 +6,7 @@ use crate::jute::proto::{
 };
 use crate::jute::{Reader, Record, framed};
 use crate::znode::codec::decode_request;
-use crate::znode::op::{ErrorCode, Op, Reply};
+use crate::znode::op::{ErrorCode, Op, Reply, WatchKind, WatchMode};
 
 use super::{Action, Options, SET_WATCHES, Session};
 
@@ -179,6 +179,65 @@ fn watches_are_left_again_after_a_reconnect_unless_they_fired() {
     let watch = Action::Watch { kind: 2, path: "/data".into(), zxid: None };
     let answered = Action::Answered { call: SET_WATCHES, zxid: Zxid(11), result: Ok(Reply::Done) };
     assert_eq!(got, [watch, answered]);
+}
+
+/// Spec 1.15 and 8.3; spec 9, case 17.
+#[test]
+fn identities_are_answered_out_of_turn_and_proved_again_before_watches() {
+    let mut session = open();
+    let auth = |user: &str| Op::AddAuth { scheme: "digest".into(), auth: user.into() };
+    let stay = Op::AddWatch { path: "/p".into(), mode: WatchMode::Persistent };
+    let below = Op::AddWatch { path: "/r".into(), mode: WatchMode::PersistentRecursive };
+    let got = acts(|out| {
+        session.call(ms(1), 1, delete("/x"), out);
+        session.call(ms(1), 2, auth("a:a"), out);
+        session.call(ms(1), 3, stay.clone(), out);
+        session.call(ms(1), 4, auth("b:b"), out);
+        session.call(ms(1), 5, below.clone(), out);
+    });
+    let xids: Vec<i32> = requests(&got).iter().map(|(xid, _)| *xid).collect();
+    assert_eq!(xids, [1, -4, 2, -4, 3]);
+    let done = |call, zxid| Action::Answered { call, zxid: Zxid(zxid), result: Ok(Reply::Done) };
+    let watched = |out: &mut Vec<u8>| 0i32.encode(out);
+    let got = acts(|out| {
+        session.on_bytes(ms(2), &answer(-4, 0, 0, |_| {}), out);
+        session.on_bytes(ms(2), &answer(1, 8, 0, |_| {}), out);
+        session.on_bytes(ms(2), &answer(2, 8, 0, watched), out);
+        session.on_bytes(ms(2), &answer(3, 8, 0, watched), out);
+        session.on_bytes(ms(2), &answer(-4, 0, -115, |_| {}), out);
+    });
+    let failed = Err(ErrorCode::AuthFailed);
+    let refused = Action::Answered { call: 4, zxid: Zxid(0), result: failed };
+    assert_eq!(got, [done(2, 0), done(1, 8), done(3, 8), done(5, 8), refused]);
+    acts(|out| session.on_down(ms(3), out));
+    acts(|out| session.move_on(ms(3), out));
+    acts(|out| session.on_connected(ms(4), out));
+    let got = acts(|out| session.on_bytes(ms(5), &welcome(SESSION, 3000), out));
+    let again = Op::SetWatches2 {
+        relative: 8,
+        data: vec![],
+        exist: vec![],
+        child: vec![],
+        persistent: vec!["/p".into()],
+        recursive: vec!["/r".into()],
+    };
+    assert_eq!(requests(&got), [(-4, auth("a:a")), (-8, again)]);
+    assert_eq!(session.outstanding(), 0, "they are the library's own");
+    let remove = Op::RemoveWatches { path: "/p".into(), kind: WatchKind::Any };
+    acts(|out| {
+        session.on_bytes(ms(6), &answer(-4, 0, 0, |_| {}), out);
+        session.on_bytes(ms(6), &answer(-8, 9, 0, |_| {}), out);
+        session.call(ms(6), 6, remove, out);
+        session.on_bytes(ms(6), &answer(4, 9, 0, |_| {}), out);
+        session.on_down(ms(7), out);
+        session.move_on(ms(7), out);
+        session.on_connected(ms(8), out);
+    });
+    let got = acts(|out| session.on_bytes(ms(9), &welcome(SESSION, 3000), out));
+    let [_, (-8, Op::SetWatches2 { persistent, recursive, .. })] = &requests(&got)[..] else {
+        panic!("{got:?}")
+    };
+    assert_eq!((persistent.len(), recursive.len()), (0, 1), "what was removed is not left again");
 }
 
 #[test]

@@ -13,8 +13,9 @@
 //! ```
 //!
 //! `value` stands beside `"ok"`: `null` for an empty answer, else an object with those of `path`,
-//! `data`, `stat`, `names`, `parts` that the answer has; `stat` has ZooKeeper's field names. A
-//! failed part of a multi is `{"error":code}`; code 0 for those before the failing one.
+//! `data`, `stat`, `names`, `parts`, `acl`, `paths`, `number`, `ids` that the answer has; `stat` has
+//! ZooKeeper's field names. A failed part of a multi is `{"error":code}`; code 0 for those before
+//! the failing one.
 
 mod read;
 
@@ -24,7 +25,7 @@ use std::fmt::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use crate::jute::proto::Stat;
+use crate::jute::proto::{Acl, Stat};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::At;
@@ -118,8 +119,7 @@ pub(super) fn op(op: &Op) -> Value {
             put("path", json!(path));
             put("data", data(bytes.as_deref()));
             put("mode", json!(mode));
-            let acl = acl.iter().map(|acl| json!([acl.perms, acl.id.scheme, acl.id.id]));
-            put("acl", acl.collect());
+            put("acl", acls(acl));
         }
         Op::Delete { path, version } | Op::Check { path, version } => {
             put("path", json!(path));
@@ -149,9 +149,64 @@ pub(super) fn op(op: &Op) -> Value {
         Op::CreateSession { timeout } => {
             put("timeout", json!(timeout));
         }
-        Op::Ping | Op::CloseSession => {}
+        Op::CreateContainer { path, data: bytes, acl } => {
+            put("path", json!(path));
+            put("data", data(bytes.as_deref()));
+            put("acl", acls(acl));
+        }
+        Op::CreateTtl { path, data: bytes, acl, sequential, ttl } => {
+            put("path", json!(path));
+            put("data", data(bytes.as_deref()));
+            put("acl", acls(acl));
+            put("sequential", json!(sequential));
+            put("ttl", json!(ttl));
+        }
+        Op::SetAcl { path, acl, version } => {
+            put("path", json!(path));
+            put("acl", acls(acl));
+            put("version", json!(version));
+        }
+        Op::DeleteContainer { path }
+        | Op::GetAcl { path }
+        | Op::GetAllChildrenNumber { path }
+        | Op::GetEphemerals { prefix: path } => {
+            put("path", json!(path));
+        }
+        Op::AddAuth { scheme, auth } => {
+            put("scheme", json!(scheme));
+            put("auth", data(Some(auth)));
+        }
+        Op::AddWatch { path, mode } => {
+            put("path", json!(path));
+            put("mode", json!(mode));
+        }
+        Op::CheckWatches { path, kind } | Op::RemoveWatches { path, kind } => {
+            put("path", json!(path));
+            put("kind", json!(kind));
+        }
+        Op::SetWatches2 { relative, data, exist, child, persistent, recursive } => {
+            put("relative", json!(relative));
+            put(
+                "watches",
+                json!({
+                    "data": data, "exist": exist, "child": child, "persistent": persistent,
+                    "recursive": recursive,
+                }),
+            );
+        }
+        Op::Reconfig { joining, leaving, members, version } => {
+            put("joining", json!(joining));
+            put("leaving", json!(leaving));
+            put("members", json!(members));
+            put("version", json!(version));
+        }
+        Op::Ping | Op::CloseSession | Op::WhoAmI => {}
     }
     Value::Object(line)
+}
+
+fn acls(acl: &[Acl]) -> Value {
+    acl.iter().map(|acl| json!([acl.perms, acl.id.scheme, acl.id.id])).collect()
 }
 
 pub(super) fn reply(reply: &Reply) -> Value {
@@ -173,6 +228,13 @@ pub(super) fn reply(reply: &Reply) -> Value {
                 Err(code) => json!({ "error": code.map_or(0, ErrorCode::wire) }),
             };
             json!({ "parts": parts.iter().map(part).collect::<Vec<_>>() })
+        }
+        Reply::Acl { acl, stat: seen } => json!({ "acl": acls(acl), "stat": stat(seen) }),
+        Reply::Ephemerals(paths) => json!({ "paths": paths }),
+        Reply::Count(number) => json!({ "number": number }),
+        Reply::Who(ids) => {
+            let ids = ids.iter().map(|id| json!([id.scheme, id.id]));
+            json!({ "ids": ids.collect::<Vec<_>>() })
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{Call, Seen, Stop};
 use crate::base::PeerId;
+use crate::jute::proto::{Acl, Id};
 use crate::process::{Channel, Device, Note, Phase, Role, SyncMode, Tag};
-use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
+use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, WatchKind, WatchMode};
 
 /// ZooKeeper's word for a server state.
 pub fn role(role: Role) -> &'static str {
@@ -154,7 +155,68 @@ pub fn op(op: &Op) -> String {
         Op::Ping => "ping".to_string(),
         Op::CreateSession { timeout } => format!("createSession {timeout}ms"),
         Op::CloseSession => "closeSession".to_string(),
+        Op::CreateContainer { path, data: bytes, acl: _ } => {
+            format!("create container {path} {}", data(bytes.as_deref()))
+        }
+        Op::CreateTtl { path, data: bytes, sequential, ttl, acl: _ } => {
+            let mode = if *sequential { " sequential" } else { "" };
+            format!("create{mode} ttl={ttl}ms {path} {}", data(bytes.as_deref()))
+        }
+        Op::DeleteContainer { path } => format!("deleteContainer {path}"),
+        Op::SetAcl { path, acl, version: v } => {
+            format!("setACL {path} {}{}", acls(acl), version(v))
+        }
+        Op::GetAcl { path } => format!("getACL {path}"),
+        Op::AddAuth { scheme, auth } => format!("auth {scheme} {}", data(Some(auth))),
+        Op::AddWatch { path, mode } => {
+            let mode = match mode {
+                WatchMode::Persistent => "persistent",
+                WatchMode::PersistentRecursive => "persistent recursive",
+            };
+            format!("addWatch {mode} {path}")
+        }
+        Op::CheckWatches { path, kind } => format!("checkWatches {} {path}", watch_kind(*kind)),
+        Op::RemoveWatches { path, kind } => format!("removeWatches {} {path}", watch_kind(*kind)),
+        Op::SetWatches2 { relative, .. } => format!("setWatches2 after {relative:#x}"),
+        Op::GetEphemerals { prefix } => format!("getEphemerals {prefix}"),
+        Op::GetAllChildrenNumber { path } => format!("getAllChildrenNumber {path}"),
+        Op::WhoAmI => "whoAmI".to_string(),
+        Op::Reconfig { joining, leaving, members, version } => {
+            let mut text = "reconfig".to_string();
+            for (what, list) in [("joining", joining), ("leaving", leaving), ("members", members)] {
+                if let Some(list) = list {
+                    text.push_str(&format!(" {what}={list}"));
+                }
+            }
+            if *version != -1 {
+                text.push_str(&format!(" if {version:#x}"));
+            }
+            text
+        }
     }
+}
+
+/// Which watches.
+pub fn watch_kind(kind: WatchKind) -> &'static str {
+    match kind {
+        WatchKind::Children => "children",
+        WatchKind::Data => "data",
+        WatchKind::Any => "any",
+        WatchKind::Persistent => "persistent",
+        WatchKind::PersistentRecursive => "persistent recursive",
+    }
+}
+
+/// An ACL as ZooKeeper's command line writes it: `world:anyone:cdrwa,digest:u:hash:r`.
+pub fn acls(acl: &[Acl]) -> String {
+    let letters = [(4, 'c'), (8, 'd'), (1, 'r'), (2, 'w'), (16, 'a')];
+    let entry = |acl: &Acl| {
+        let perms: String =
+            letters.iter().filter(|(bit, _)| acl.perms & bit != 0).map(|(_, c)| c).collect();
+        let part = |text: &Option<String>| text.as_deref().unwrap_or("null").to_string();
+        format!("{}:{}:{perms}", part(&acl.id.scheme), part(&acl.id.id))
+    };
+    acl.iter().map(entry).collect::<Vec<_>>().join(",")
 }
 
 fn ops_of(ops: &[Op]) -> String {
@@ -186,6 +248,14 @@ fn reply(reply_: &Reply) -> String {
                 Err(None) => "undone".to_string(),
             };
             format!("[{}]", parts.iter().map(part).collect::<Vec<_>>().join(", "))
+        }
+        Reply::Acl { acl, stat } => format!("{} av{}", acls(acl), stat.aversion),
+        Reply::Ephemerals(paths) => format!("[{}]", paths.join(", ")),
+        Reply::Count(number) => number.to_string(),
+        Reply::Who(ids) => {
+            let part = |text: &Option<String>| text.as_deref().unwrap_or("null").to_string();
+            let who = |id: &Id| format!("{}:{}", part(&id.scheme), part(&id.id));
+            format!("[{}]", ids.iter().map(who).collect::<Vec<_>>().join(", "))
         }
     }
 }

@@ -21,11 +21,19 @@ pub mod opcode {
     pub const MULTI: i32 = 14;
     pub const CREATE2: i32 = 15;
     pub const RECONFIG: i32 = 16;
+    pub const CHECK_WATCHES: i32 = 17;
+    pub const REMOVE_WATCHES: i32 = 18;
     pub const CREATE_CONTAINER: i32 = 19;
+    pub const DELETE_CONTAINER: i32 = 20;
     pub const CREATE_TTL: i32 = 21;
     pub const MULTI_READ: i32 = 22;
     pub const AUTH: i32 = 100;
     pub const SET_WATCHES: i32 = 101;
+    pub const GET_EPHEMERALS: i32 = 103;
+    pub const GET_ALL_CHILDREN_NUMBER: i32 = 104;
+    pub const SET_WATCHES2: i32 = 105;
+    pub const ADD_WATCH: i32 = 106;
+    pub const WHO_AM_I: i32 = 107;
     pub const CREATE_SESSION: i32 = -10;
     pub const CLOSE_SESSION: i32 = -11;
     pub const ERROR: i32 = -1;
@@ -185,7 +193,64 @@ record! {
         /// Expected version; -1 for any.
         version: i32,
     }
-    /// Body of sync, getACL; reply of sync and create.
+    /// Body of createTTL.
+    CreateTtlRequest {
+        /// Where.
+        path: Option<String>,
+        /// What.
+        data: Option<Vec<u8>>,
+        /// Who may.
+        acl: Vec<Acl>,
+        /// Create flags: 5 or 6 (spec 1.6).
+        flags: i32,
+        /// Milliseconds.
+        ttl: i64,
+    }
+    /// Body of setACL.
+    SetAclRequest {
+        /// Which node.
+        path: Option<String>,
+        /// Who may from now on.
+        acl: Vec<Acl>,
+        /// Expected version of the ACL; -1 for any.
+        version: i32,
+    }
+    /// Reply of getACL.
+    GetAclResponse {
+        /// Who may.
+        acl: Vec<Acl>,
+        /// The node's.
+        stat: Stat,
+    }
+    /// Body of addWatch, checkWatches and removeWatches.
+    WatchesRequest {
+        /// Which node.
+        path: Option<String>,
+        /// Mode or type (spec 1.9).
+        kind: i32,
+    }
+    /// Body of the auth packet.
+    AuthRequest {
+        /// Always 0.
+        kind: i32,
+        /// Which scheme.
+        scheme: Option<String>,
+        /// The credential.
+        auth: Option<Vec<u8>>,
+    }
+    /// Body of reconfig.
+    ReconfigRequest {
+        /// Servers that join, as text.
+        joining: Option<String>,
+        /// Ids of servers that leave.
+        leaving: Option<String>,
+        /// All members, instead of these two.
+        members: Option<String>,
+        /// Expected version of the config; -1 for any.
+        version: i64,
+    }
+    /// Body of sync, getACL, deleteContainer, getEphemerals and getAllChildrenNumber; reply of
+    /// sync and create.
     PathRecord {
         /// A path.
         path: Option<String>,
@@ -230,6 +295,21 @@ record! {
         exist: Vec<String>,
         /// Paths with a child watch.
         child: Vec<String>,
+    }
+    /// Body of setWatches2.
+    SetWatches2Request {
+        /// The client's last seen zxid.
+        relative_zxid: i64,
+        /// Paths with a data watch.
+        data: Vec<String>,
+        /// Paths with an exist watch.
+        exist: Vec<String>,
+        /// Paths with a child watch.
+        child: Vec<String>,
+        /// Paths with a persistent watch.
+        persistent: Vec<String>,
+        /// Paths with a persistent recursive watch.
+        recursive: Vec<String>,
     }
     /// Body of a notification.
     WatcherEvent {

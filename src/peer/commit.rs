@@ -49,11 +49,18 @@ pub(super) enum What {
 impl What {
     /// Of a request's opcode and body.
     pub fn of(kind: i32, body: &[u8]) -> What {
+        if !wire::is_served(kind) {
+            return What::Refuse;
+        }
         match decode_request(kind, &mut Reader::new(body)) {
             Ok(Op::CloseSession) => What::Close,
             Ok(op @ Op::Sync { .. }) => What::Sync { op, answered: false },
             // A check outside a multi, and what is internal (spec 9, case 26).
             Ok(Op::Check { .. } | Op::CreateSession { .. }) => What::Refuse,
+            // To this server it has parts of an unknown type (spec 1.10).
+            Ok(Op::Multi(parts)) if !parts.iter().all(|part| wire::is_served(part.opcode())) => {
+                What::Write(Err(ErrorCode::MarshallingError))
+            }
             Ok(op) if op.is_write() => What::Write(Ok(op)),
             Ok(op) => What::Read(Ok(op)),
             Err(ErrorCode::Unimplemented) => What::Refuse,
@@ -231,7 +238,21 @@ impl Service {
             | Op::Sync { .. }
             | Op::Multi(_)
             | Op::CreateSession { .. }
-            | Op::CloseSession => {
+            | Op::CloseSession
+            | Op::CreateContainer { .. }
+            | Op::CreateTtl { .. }
+            | Op::DeleteContainer { .. }
+            | Op::SetAcl { .. }
+            | Op::GetAcl { .. }
+            | Op::AddAuth { .. }
+            | Op::AddWatch { .. }
+            | Op::CheckWatches { .. }
+            | Op::RemoveWatches { .. }
+            | Op::SetWatches2 { .. }
+            | Op::GetEphemerals { .. }
+            | Op::GetAllChildrenNumber { .. }
+            | Op::WhoAmI
+            | Op::Reconfig { .. } => {
                 let result = self.tree.read(&op);
                 self.watches.watch_read(conn, &op, result.is_ok());
                 result

@@ -100,6 +100,29 @@ pub fn announces_write(kind: i32) -> bool {
     )
 }
 
+/// Whether this server knows the opcode. All others are refused as if they did not exist; the
+/// codec knows more of them, for clients and judges.
+pub fn is_served(kind: i32) -> bool {
+    matches!(
+        kind,
+        opcode::CREATE
+            | opcode::CREATE2
+            | opcode::DELETE
+            | opcode::EXISTS
+            | opcode::GET_DATA
+            | opcode::SET_DATA
+            | opcode::GET_CHILDREN
+            | opcode::GET_CHILDREN2
+            | opcode::CHECK
+            | opcode::SYNC
+            | opcode::PING
+            | opcode::MULTI
+            | opcode::MULTI_READ
+            | opcode::SET_WATCHES
+            | opcode::CLOSE_SESSION
+    )
+}
+
 /// REVALIDATE: the question with the timeout asked for, or the answer with the verdict.
 pub fn revalidate<T: Record>(session: SessionId, what: &T) -> QuorumPacket {
     let mut data = Vec::with_capacity(12);

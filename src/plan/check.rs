@@ -332,6 +332,9 @@ fn clients(clients: &[ClientPlan], voters: u8) -> Checked {
     Ok(())
 }
 
+/// The longest time to live, in milliseconds (spec 2.4).
+const TTL_MAX: i64 = (1 << 40) - 1;
+
 /// Checks a call; `within` is the multi that it is part of.
 fn call(at: &str, call: &Call, within: Option<&str>) -> Checked {
     let misplaced = |hint: &str| {
@@ -367,7 +370,46 @@ fn call(at: &str, call: &Call, within: Option<&str>) -> Checked {
         }
         Call::Exists { path, .. } if within.is_none() => znode(&format!("{at}.exists.path"), path),
         Call::Sync { path } if within.is_none() => znode(&format!("{at}.sync.path"), path),
-        Call::CloseSession | Call::Move | Call::Idle if within.is_none() => Ok(()),
+        Call::CreateContainer { path, .. } if !reads => {
+            znode(&format!("{at}.create_container.path"), path)
+        }
+        Call::CreateTtl { path, sequential, ttl, .. } if !reads => {
+            if !(1..=TTL_MAX).contains(ttl) {
+                let hint = format!("milliseconds, from 1 to {TTL_MAX}");
+                return Err(Problem::new(
+                    &format!("{at}.create_ttl.ttl"),
+                    format!("is {ttl}"),
+                    hint,
+                ));
+            }
+            let made = if *sequential { format!("{path}1") } else { path.clone() };
+            znode(&format!("{at}.create_ttl.path"), &made)
+        }
+        Call::SetAcl { path, .. } if within.is_none() => znode(&format!("{at}.set_acl.path"), path),
+        Call::GetAcl { path } if within.is_none() => znode(&format!("{at}.get_acl.path"), path),
+        Call::AddWatch { path, .. } if within.is_none() => {
+            znode(&format!("{at}.add_watch.path"), path)
+        }
+        Call::CheckWatches { path, .. } if within.is_none() => {
+            znode(&format!("{at}.check_watches.path"), path)
+        }
+        Call::RemoveWatches { path, .. } if within.is_none() => {
+            znode(&format!("{at}.remove_watches.path"), path)
+        }
+        Call::GetAllChildrenNumber { path } if within.is_none() => {
+            znode(&format!("{at}.get_all_children_number.path"), path)
+        }
+        Call::AddAuth { .. }
+        | Call::GetEphemerals { .. }
+        | Call::WhoAmI
+        | Call::Reconfig { .. }
+        | Call::CloseSession
+        | Call::Move
+        | Call::Idle
+            if within.is_none() =>
+        {
+            Ok(())
+        }
         Call::Check { .. } if within.is_none() => misplaced("`check` is a part of a `multi`"),
         Call::Create { .. }
         | Call::Delete { .. }
@@ -377,11 +419,23 @@ fn call(at: &str, call: &Call, within: Option<&str>) -> Checked {
         | Call::GetChildren { .. }
         | Call::Exists { .. }
         | Call::Sync { .. }
+        | Call::CreateContainer { .. }
+        | Call::CreateTtl { .. }
+        | Call::SetAcl { .. }
+        | Call::GetAcl { .. }
+        | Call::AddAuth { .. }
+        | Call::AddWatch { .. }
+        | Call::CheckWatches { .. }
+        | Call::RemoveWatches { .. }
+        | Call::GetEphemerals { .. }
+        | Call::GetAllChildrenNumber { .. }
+        | Call::WhoAmI
+        | Call::Reconfig { .. }
         | Call::CloseSession
         | Call::Move
         | Call::Idle => misplaced(
-            "a `multi` has `create`, `delete`, `set_data` and `check`, \
-             a `multi_read` has `get_data` and `get_children`",
+            "a `multi` has `create`, `create_container`, `create_ttl`, `delete`, `set_data` and \
+             `check`, a `multi_read` has `get_data` and `get_children`",
         ),
     }
 }

@@ -20,7 +20,7 @@ pub use input::{InputError, Problem};
 pub use noise::{ClockPlan, Delay, DiskNoise, NetNoise, WorkNoise};
 pub use scenario::Scenario;
 pub use times::Times;
-pub use workload::{Call, ClientPlan, Driver, Step};
+pub use workload::{Call, ClientPlan, Driver, Grant, Step};
 
 #[cfg(test)]
 mod bad_tests;

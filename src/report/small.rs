@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::history::words;
 use crate::plan::{Call, Driver, Fork, Pattern, Plan, Planned, Target, When};
 
 /// The most faults and calls that are told each.
@@ -105,6 +106,20 @@ fn call(call: &Call) -> String {
         Call::Sync { path } => format!("sync {path}"),
         Call::Multi(parts) => format!("multi [{}]", all(parts)),
         Call::MultiRead(parts) => format!("multiRead [{}]", all(parts)),
+        Call::CreateContainer { path, data, .. } => format!("createContainer {path} = {data}"),
+        Call::CreateTtl { path, data, ttl, .. } => format!("createTTL {path} = {data}, {ttl} ms"),
+        Call::SetAcl { path, acl, version } => {
+            format!("setACL {path} to {acl:?}, version {version}")
+        }
+        Call::GetAcl { path } => format!("getACL {path}"),
+        Call::AddAuth { scheme, auth } => format!("auth {scheme} {auth}"),
+        Call::AddWatch { path, mode } => format!("addWatch {path} ({mode:?})"),
+        Call::CheckWatches { path, kind } => format!("checkWatches {path} ({kind:?})"),
+        Call::RemoveWatches { path, kind } => format!("removeWatches {path} ({kind:?})"),
+        Call::GetEphemerals { prefix } => format!("getEphemerals {prefix}"),
+        Call::GetAllChildrenNumber { path } => format!("getAllChildrenNumber {path}"),
+        Call::WhoAmI => "whoAmI".to_string(),
+        Call::Reconfig { .. } => call.op().as_ref().map(words::op).unwrap_or_default(),
         Call::CloseSession => "close the session".to_string(),
         Call::Move => "move to another server".to_string(),
         Call::Idle => "nothing".to_string(),

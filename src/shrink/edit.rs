@@ -228,6 +228,18 @@ pub(super) fn members(call: &mut Call) -> Option<&mut Vec<Call>> {
         | Call::GetChildren { .. }
         | Call::Check { .. }
         | Call::Sync { .. }
+        | Call::CreateContainer { .. }
+        | Call::CreateTtl { .. }
+        | Call::SetAcl { .. }
+        | Call::GetAcl { .. }
+        | Call::AddAuth { .. }
+        | Call::AddWatch { .. }
+        | Call::CheckWatches { .. }
+        | Call::RemoveWatches { .. }
+        | Call::GetEphemerals { .. }
+        | Call::GetAllChildrenNumber { .. }
+        | Call::WhoAmI
+        | Call::Reconfig { .. }
         | Call::CloseSession
         | Call::Move
         | Call::Idle => None,

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::{ClientId, ConnId, Duration, Key, PeerId, Time};
-use crate::client::session::{Action, Options, SET_WATCHES, Session};
+use crate::client::session::{Action, Options, Session, is_library};
 use crate::client::{Act, Heard, Program};
 use crate::history::{self, CallId, Seen};
 use crate::plan::{Call, ClientPlan, Driver, Plan};
@@ -296,7 +296,7 @@ impl World {
                 self.calls += 1;
                 self.stats.calls += 1;
                 let host = &mut self.hosts[client];
-                if call >= SET_WATCHES {
+                if is_library(call) {
                     host.open.insert(call, Open { id: None, whose: Whose::Library });
                 }
                 if let Some(open) = host.open.get_mut(&call) {

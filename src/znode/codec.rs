@@ -3,19 +3,27 @@
 //! Framing, headers of replies, connecting, and the special xids belong to whoever holds the
 //! connection.
 
-use crate::jute::proto::{
-    Create2Response, CreateRequest, GetChildren2Response, GetDataResponse, MultiHeader, PathRecord,
-    RequestHeader, SetDataRequest, SetWatchesRequest, VersionRequest, WatchRequest, opcode,
-};
-use crate::jute::{Error, Reader, Record, decode_vec, encode_vec};
+mod decode;
 
-use super::op::{CreateMode, ErrorCode, Op, Reply};
+pub use decode::{decode_reply, decode_request};
+
+use crate::jute::proto::{MultiHeader, RequestHeader, opcode};
+use crate::jute::{Record, encode_vec};
+
+use super::op::{ErrorCode, Op, Reply};
 
 /// The type of everything that is not a result, in multi framing.
 const NO_TYPE: i32 = -1;
 
 /// Ends a multi, in requests and in replies (spec 1.10).
 const TERMINATOR: MultiHeader = MultiHeader { op: NO_TYPE, done: true, err: -1 };
+
+/// Create flags beyond those of [`CreateMode`] (spec 1.6).
+mod flags {
+    pub const CONTAINER: i32 = 4;
+    pub const TTL: i32 = 5;
+    pub const SEQUENTIAL_TTL: i32 = 6;
+}
 
 impl Op {
     /// Its operation code (spec 1.5).
@@ -37,6 +45,29 @@ impl Op {
             Op::Ping => opcode::PING,
             Op::CreateSession { .. } => opcode::CREATE_SESSION,
             Op::CloseSession => opcode::CLOSE_SESSION,
+            Op::CreateContainer { .. } => opcode::CREATE_CONTAINER,
+            Op::CreateTtl { .. } => opcode::CREATE_TTL,
+            Op::DeleteContainer { .. } => opcode::DELETE_CONTAINER,
+            Op::SetAcl { .. } => opcode::SET_ACL,
+            Op::GetAcl { .. } => opcode::GET_ACL,
+            Op::AddAuth { .. } => opcode::AUTH,
+            Op::AddWatch { .. } => opcode::ADD_WATCH,
+            Op::CheckWatches { .. } => opcode::CHECK_WATCHES,
+            Op::RemoveWatches { .. } => opcode::REMOVE_WATCHES,
+            Op::SetWatches2 { .. } => opcode::SET_WATCHES2,
+            Op::GetEphemerals { .. } => opcode::GET_EPHEMERALS,
+            Op::GetAllChildrenNumber { .. } => opcode::GET_ALL_CHILDREN_NUMBER,
+            Op::WhoAmI => opcode::WHO_AM_I,
+            Op::Reconfig { .. } => opcode::RECONFIG,
+        }
+    }
+
+    /// The type of its result within a multi: whatever is answered with a stat is a create2 there
+    /// (spec 1.10; spec 9, case 53).
+    fn result_type(&self) -> i32 {
+        match self {
+            Op::CreateContainer { .. } | Op::CreateTtl { .. } => opcode::CREATE2,
+            _ => self.opcode(),
         }
     }
 
@@ -70,7 +101,11 @@ impl Op {
                 data.encode(out);
                 version.encode(out);
             }
-            Op::Sync { path } => path.encode(out),
+            Op::Sync { path }
+            | Op::DeleteContainer { path }
+            | Op::GetAcl { path }
+            | Op::GetEphemerals { prefix: path }
+            | Op::GetAllChildrenNumber { path } => path.encode(out),
             Op::Multi(parts) | Op::MultiRead(parts) => {
                 for part in parts {
                     MultiHeader { op: part.opcode(), done: false, err: -1 }.encode(out);
@@ -85,119 +120,53 @@ impl Op {
                 encode_vec(child, out);
             }
             Op::CreateSession { timeout } => timeout.encode(out),
-            Op::Ping | Op::CloseSession => {}
-        }
-    }
-}
-
-/// Reads the body of a request from a client, of operation code `op`.
-///
-/// # Errors
-/// `Unimplemented` for codes we do not serve, among them those that are internal, which real
-/// servers accept (spec 1.5, spec 9 case 26), and a check outside of a multi; the connection is to
-/// be closed then. `MarshallingError` for bytes that are no such body, and null paths;
-/// `BadArguments` for unknown create flags (spec 1.6).
-pub fn decode_request(op: i32, body: &mut Reader<'_>) -> Result<Op, ErrorCode> {
-    match op {
-        opcode::CREATE | opcode::CREATE2 => {
-            let request = CreateRequest::decode(body).map_err(malformed)?;
-            // A plain create with the container flag makes a persistent node (spec 9, case 40).
-            let flags = if request.flags == 4 { 0 } else { request.flags };
-            let mode = CreateMode::from_flags(flags).ok_or(ErrorCode::BadArguments)?;
-            create(op, request, mode)
-        }
-        opcode::DELETE | opcode::SET_DATA => change(op, body),
-        opcode::EXISTS
-        | opcode::GET_DATA
-        | opcode::GET_CHILDREN
-        | opcode::GET_CHILDREN2
-        | opcode::SYNC => read(op, body),
-        opcode::MULTI => Ok(Op::Multi(parts(body, change)?)),
-        opcode::MULTI_READ => Ok(Op::MultiRead(parts(body, inner_read)?)),
-        opcode::SET_WATCHES => {
-            let request = SetWatchesRequest::decode(body).map_err(malformed)?;
-            let SetWatchesRequest { relative_zxid: relative, data, exist, child } = request;
-            Ok(Op::SetWatches { relative, data, exist, child })
-        }
-        opcode::PING => Ok(Op::Ping),
-        opcode::CLOSE_SESSION => Ok(Op::CloseSession),
-        _ => Err(ErrorCode::Unimplemented),
-    }
-}
-
-fn malformed(_: Error) -> ErrorCode {
-    ErrorCode::MarshallingError
-}
-
-fn some_path(path: Option<String>) -> Result<String, ErrorCode> {
-    path.ok_or(ErrorCode::MarshallingError)
-}
-
-fn create(op: i32, request: CreateRequest, mode: CreateMode) -> Result<Op, ErrorCode> {
-    let CreateRequest { path, data, acl, flags: _ } = request;
-    Ok(Op::Create { path: some_path(path)?, data, acl, mode, stat: op == opcode::CREATE2 })
-}
-
-/// What a multi may consist of; any other type makes the whole request malformed, and so do
-/// unknown create flags (spec 1.10).
-fn change(op: i32, body: &mut Reader<'_>) -> Result<Op, ErrorCode> {
-    match op {
-        opcode::CREATE | opcode::CREATE2 => {
-            let request = CreateRequest::decode(body).map_err(malformed)?;
-            let mode = CreateMode::from_flags(request.flags).ok_or(ErrorCode::MarshallingError)?;
-            create(op, request, mode)
-        }
-        opcode::DELETE | opcode::CHECK => {
-            let VersionRequest { path, version } = Record::decode(body).map_err(malformed)?;
-            let path = some_path(path)?;
-            if op == opcode::CHECK {
-                return Ok(Op::Check { path, version });
+            Op::CreateContainer { path, data, acl } => {
+                path.encode(out);
+                data.encode(out);
+                acl.encode(out);
+                flags::CONTAINER.encode(out);
             }
-            Ok(Op::Delete { path, version })
+            Op::CreateTtl { path, data, acl, sequential, ttl } => {
+                path.encode(out);
+                data.encode(out);
+                acl.encode(out);
+                let flags = if *sequential { flags::SEQUENTIAL_TTL } else { flags::TTL };
+                flags.encode(out);
+                ttl.encode(out);
+            }
+            Op::SetAcl { path, acl, version } => {
+                path.encode(out);
+                acl.encode(out);
+                version.encode(out);
+            }
+            Op::AddAuth { scheme, auth } => {
+                0i32.encode(out);
+                scheme.encode(out);
+                (auth.len() as i32).encode(out);
+                out.extend_from_slice(auth);
+            }
+            Op::AddWatch { path, mode } => {
+                path.encode(out);
+                mode.wire().encode(out);
+            }
+            Op::CheckWatches { path, kind } | Op::RemoveWatches { path, kind } => {
+                path.encode(out);
+                kind.wire().encode(out);
+            }
+            Op::SetWatches2 { relative, data, exist, child, persistent, recursive } => {
+                relative.encode(out);
+                for list in [data, exist, child, persistent, recursive] {
+                    encode_vec(list, out);
+                }
+            }
+            Op::Reconfig { joining, leaving, members, version } => {
+                joining.encode(out);
+                leaving.encode(out);
+                members.encode(out);
+                version.encode(out);
+            }
+            Op::Ping | Op::CloseSession | Op::WhoAmI => {}
         }
-        opcode::SET_DATA => {
-            let SetDataRequest { path, data, version } = Record::decode(body).map_err(malformed)?;
-            Ok(Op::SetData { path: some_path(path)?, data, version })
-        }
-        _ => Err(ErrorCode::MarshallingError),
-    }
-}
-
-/// What a multiRead may consist of (spec 1.11).
-fn inner_read(op: i32, body: &mut Reader<'_>) -> Result<Op, ErrorCode> {
-    match op {
-        opcode::GET_DATA | opcode::GET_CHILDREN => read(op, body),
-        _ => Err(ErrorCode::MarshallingError),
-    }
-}
-
-fn read(op: i32, body: &mut Reader<'_>) -> Result<Op, ErrorCode> {
-    if op == opcode::SYNC {
-        let PathRecord { path } = Record::decode(body).map_err(malformed)?;
-        return Ok(Op::Sync { path: some_path(path)? });
-    }
-    let WatchRequest { path, watch } = Record::decode(body).map_err(malformed)?;
-    let path = some_path(path)?;
-    match op {
-        opcode::EXISTS => Ok(Op::Exists { path, watch }),
-        opcode::GET_DATA => Ok(Op::GetData { path, watch }),
-        opcode::GET_CHILDREN => Ok(Op::GetChildren { path, watch, stat: false }),
-        opcode::GET_CHILDREN2 => Ok(Op::GetChildren { path, watch, stat: true }),
-        _ => Err(ErrorCode::Unimplemented),
-    }
-}
-
-fn parts(
-    body: &mut Reader<'_>,
-    decode: fn(i32, &mut Reader<'_>) -> Result<Op, ErrorCode>,
-) -> Result<Vec<Op>, ErrorCode> {
-    let mut parts = Vec::new();
-    loop {
-        let header = MultiHeader::decode(body).map_err(malformed)?;
-        if header.done {
-            return Ok(parts);
-        }
-        parts.push(decode(header.op, body)?);
     }
 }
 
@@ -206,6 +175,8 @@ impl Reply {
     /// multi failed (spec 1.10).
     pub fn encode(&self, op: &Op, out: &mut Vec<u8>) {
         match self {
+            // The only one with a body: an error code that is always 0 (spec 1.5).
+            Reply::Done if matches!(op, Op::AddWatch { .. }) => 0i32.encode(out),
             Reply::Done => {}
             Reply::Created { path, stat: None } | Reply::Synced { path } => path.encode(out),
             Reply::Created { path, stat: Some(stat) } => {
@@ -230,6 +201,13 @@ impl Reply {
                 }
                 TERMINATOR.encode(out);
             }
+            Reply::Acl { acl, stat } => {
+                acl.encode(out);
+                stat.encode(out);
+            }
+            Reply::Ephemerals(paths) => encode_vec(paths, out),
+            Reply::Count(number) => number.encode(out),
+            Reply::Who(ids) => encode_vec(ids, out),
         }
     }
 }
@@ -238,7 +216,7 @@ impl Reply {
 fn encode_result(part: &Op, result: &Result<Reply, Option<ErrorCode>>, out: &mut Vec<u8>) {
     match result {
         Ok(reply) => {
-            MultiHeader { op: part.opcode(), done: false, err: 0 }.encode(out);
+            MultiHeader { op: part.result_type(), done: false, err: 0 }.encode(out);
             reply.encode(part, out);
         }
         Err(code) => {
@@ -247,65 +225,4 @@ fn encode_result(part: &Op, result: &Result<Reply, Option<ErrorCode>>, out: &mut
             err.encode(out);
         }
     }
-}
-
-/// Reads the body of a successful answer to `op`, on the client's side.
-///
-/// # Errors
-/// If the bytes are no such answer.
-pub fn decode_reply(op: &Op, body: &mut Reader<'_>) -> Result<Reply, Error> {
-    Ok(match op {
-        Op::Create { stat: false, .. } => {
-            Reply::Created { path: Record::decode(body)?, stat: None }
-        }
-        Op::Create { stat: true, .. } => {
-            let start = body.clone();
-            let Create2Response { path, stat } = Record::decode(body)?;
-            let path = path.ok_or_else(|| start.error("null path"))?;
-            Reply::Created { path, stat: Some(stat) }
-        }
-        Op::Exists { .. } | Op::SetData { .. } => Reply::Stat(Record::decode(body)?),
-        Op::GetData { .. } => {
-            let GetDataResponse { data, stat } = Record::decode(body)?;
-            Reply::Data { data, stat }
-        }
-        Op::GetChildren { stat: false, .. } => {
-            Reply::Children { names: decode_vec(body)?, stat: None }
-        }
-        Op::GetChildren { stat: true, .. } => {
-            let GetChildren2Response { children, stat } = Record::decode(body)?;
-            Reply::Children { names: children, stat: Some(stat) }
-        }
-        Op::Sync { .. } => Reply::Synced { path: Record::decode(body)? },
-        Op::Multi(parts) | Op::MultiRead(parts) => decode_results(parts, body)?,
-        Op::Delete { .. }
-        | Op::Check { .. }
-        | Op::SetWatches { .. }
-        | Op::Ping
-        | Op::CreateSession { .. }
-        | Op::CloseSession => Reply::Done,
-    })
-}
-
-fn decode_results(parts: &[Op], body: &mut Reader<'_>) -> Result<Reply, Error> {
-    let mut results = Vec::with_capacity(parts.len());
-    for part in parts {
-        let start = body.clone();
-        let header = MultiHeader::decode(body)?;
-        let result = match header.op {
-            _ if header.done => return Err(start.error("fewer results than operations")),
-            opcode::ERROR => match i32::decode(body)? {
-                0 => Err(None),
-                code => Err(Some(ErrorCode::from_wire(code))),
-            },
-            kind if kind == part.opcode() => Ok(decode_reply(part, body)?),
-            _ => return Err(start.error("a result of another type than its operation")),
-        };
-        results.push(result);
-    }
-    let start = body.clone();
-    if !MultiHeader::decode(body)?.done {
-        return Err(start.error("more results than operations"));
-    }
-    Ok(Reply::Multi(results))
 }

@@ -154,7 +154,21 @@ impl Prepare {
             | Op::Sync { .. }
             | Op::MultiRead(_)
             | Op::SetWatches { .. }
-            | Op::Ping => Err(ErrorCode::Unimplemented),
+            | Op::Ping
+            | Op::CreateContainer { .. }
+            | Op::CreateTtl { .. }
+            | Op::DeleteContainer { .. }
+            | Op::SetAcl { .. }
+            | Op::GetAcl { .. }
+            | Op::AddAuth { .. }
+            | Op::AddWatch { .. }
+            | Op::CheckWatches { .. }
+            | Op::RemoveWatches { .. }
+            | Op::SetWatches2 { .. }
+            | Op::GetEphemerals { .. }
+            | Op::GetAllChildrenNumber { .. }
+            | Op::WhoAmI
+            | Op::Reconfig { .. } => Err(ErrorCode::Unimplemented),
         }
     }
 
@@ -194,7 +208,21 @@ impl Prepare {
             | Op::SetWatches { .. }
             | Op::Ping
             | Op::CreateSession { .. }
-            | Op::CloseSession => Err(ErrorCode::MarshallingError),
+            | Op::CloseSession
+            | Op::CreateContainer { .. }
+            | Op::CreateTtl { .. }
+            | Op::DeleteContainer { .. }
+            | Op::SetAcl { .. }
+            | Op::GetAcl { .. }
+            | Op::AddAuth { .. }
+            | Op::AddWatch { .. }
+            | Op::CheckWatches { .. }
+            | Op::RemoveWatches { .. }
+            | Op::SetWatches2 { .. }
+            | Op::GetEphemerals { .. }
+            | Op::GetAllChildrenNumber { .. }
+            | Op::WhoAmI
+            | Op::Reconfig { .. } => Err(ErrorCode::MarshallingError),
         }
     }
 

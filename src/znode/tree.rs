@@ -205,7 +205,21 @@ impl Tree {
             | Op::Check { .. }
             | Op::Multi(_)
             | Op::CreateSession { .. }
-            | Op::CloseSession => Err(ErrorCode::Unimplemented),
+            | Op::CloseSession
+            | Op::CreateContainer { .. }
+            | Op::CreateTtl { .. }
+            | Op::DeleteContainer { .. }
+            | Op::SetAcl { .. }
+            | Op::GetAcl { .. }
+            | Op::AddAuth { .. }
+            | Op::AddWatch { .. }
+            | Op::CheckWatches { .. }
+            | Op::RemoveWatches { .. }
+            | Op::SetWatches2 { .. }
+            | Op::GetEphemerals { .. }
+            | Op::GetAllChildrenNumber { .. }
+            | Op::WhoAmI
+            | Op::Reconfig { .. } => Err(ErrorCode::Unimplemented),
         }
     }
 

@@ -66,7 +66,21 @@ impl WatchTable {
             | Op::SetWatches { .. }
             | Op::Ping
             | Op::CreateSession { .. }
-            | Op::CloseSession => {}
+            | Op::CloseSession
+            | Op::CreateContainer { .. }
+            | Op::CreateTtl { .. }
+            | Op::DeleteContainer { .. }
+            | Op::SetAcl { .. }
+            | Op::GetAcl { .. }
+            | Op::AddAuth { .. }
+            | Op::AddWatch { .. }
+            | Op::CheckWatches { .. }
+            | Op::RemoveWatches { .. }
+            | Op::SetWatches2 { .. }
+            | Op::GetEphemerals { .. }
+            | Op::GetAllChildrenNumber { .. }
+            | Op::WhoAmI
+            | Op::Reconfig { .. } => {}
         }
     }
 

@@ -7,7 +7,7 @@ use crate::history::foreign::{Place, Refusal};
 use crate::history::record::{Event, Happening, History, Operation, Outcome};
 use crate::history::{At, CallId};
 use crate::jute::proto::{Acl, Id, Stat};
-use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
+use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, WatchKind, WatchMode};
 
 use super::{CALLS, END, EVENTS, LENGTH_MAX, MAGIC, digest};
 
@@ -314,14 +314,68 @@ impl Cut<'_> {
             11 => Op::Ping,
             12 => Op::CreateSession { timeout: self.small()? },
             13 => Op::CloseSession,
+            kind => return self.newer_op(kind),
+        })
+    }
+
+    /// The operations about permissions, containers, times to live, persistent watches and the
+    /// config.
+    fn newer_op(&mut self, kind: u8) -> Result<Op, Damaged> {
+        Ok(match kind {
+            14 => {
+                let (path, data) = (self.word()?, self.maybe(Cut::bytes)?);
+                Op::CreateContainer { path, data, acl: self.several(Cut::acl)? }
+            }
+            15 => {
+                let (path, data) = (self.word()?, self.maybe(Cut::bytes)?);
+                let (acl, sequential) = (self.several(Cut::acl)?, self.flag()?);
+                Op::CreateTtl { path, data, acl, sequential, ttl: self.signed()? }
+            }
+            16 => Op::DeleteContainer { path: self.word()? },
+            17 => {
+                let (path, version) = (self.word()?, self.small()?);
+                Op::SetAcl { path, acl: self.several(Cut::acl)?, version }
+            }
+            18 => Op::GetAcl { path: self.word()? },
+            19 => Op::AddAuth { scheme: self.word()?, auth: self.bytes()? },
+            20 => {
+                let (path, mode) = (self.word()?, self.small()?);
+                Op::AddWatch { path, mode: WatchMode::from_wire(mode).ok_or(Damaged)? }
+            }
+            21 => Op::CheckWatches { path: self.word()?, kind: self.watch_kind()? },
+            22 => Op::RemoveWatches { path: self.word()?, kind: self.watch_kind()? },
+            23 => Op::SetWatches2 {
+                relative: self.signed()?,
+                data: self.several(Cut::word)?,
+                exist: self.several(Cut::word)?,
+                child: self.several(Cut::word)?,
+                persistent: self.several(Cut::word)?,
+                recursive: self.several(Cut::word)?,
+            },
+            24 => Op::GetEphemerals { prefix: self.word()? },
+            25 => Op::GetAllChildrenNumber { path: self.word()? },
+            26 => Op::WhoAmI,
+            27 => Op::Reconfig {
+                joining: self.maybe(Cut::word)?,
+                leaving: self.maybe(Cut::word)?,
+                members: self.maybe(Cut::word)?,
+                version: self.signed()?,
+            },
             _ => return Err(Damaged),
         })
     }
 
-    fn acl(&mut self) -> Result<Acl, Damaged> {
-        let perms = self.small()?;
+    fn watch_kind(&mut self) -> Result<WatchKind, Damaged> {
+        WatchKind::from_wire(self.small()?).ok_or(Damaged)
+    }
+
+    fn id(&mut self) -> Result<Id, Damaged> {
         let scheme = self.maybe(Cut::word)?;
-        Ok(Acl { perms, id: Id { scheme, id: self.maybe(Cut::word)? } })
+        Ok(Id { scheme, id: self.maybe(Cut::word)? })
+    }
+
+    fn acl(&mut self) -> Result<Acl, Damaged> {
+        Ok(Acl { perms: self.small()?, id: self.id()? })
     }
 
     fn reply(&mut self, depth: usize) -> Result<Reply, Damaged> {
@@ -347,6 +401,10 @@ impl Cut<'_> {
                 7 => Ok(Err(cut.code()?)),
                 kind => Ok(Ok(cut.reply_of(kind, depth + 1)?)),
             })?),
+            8 => Reply::Acl { acl: self.several(Cut::acl)?, stat: self.stat()? },
+            9 => Reply::Ephemerals(self.several(Cut::word)?),
+            10 => Reply::Count(self.small()?),
+            11 => Reply::Who(self.several(Cut::id)?),
             _ => return Err(Damaged),
         })
     }

@@ -5,8 +5,67 @@ use crate::base::random::{Dice, Draw};
 use crate::base::{ClientId, ConnId, PeerId, SessionId, Time, Zxid};
 use crate::history::foreign::Refusal;
 use crate::history::{At, CallId, Event, Happening, History, Operation, Outcome, jsonl};
-use crate::jute::proto::Stat;
-use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, open_acl};
+use crate::jute::proto::{Acl, Stat};
+use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, WatchKind, WatchMode, grant, open_acl};
+
+/// The calls about permissions, times to live, watches that stay, and the config.
+fn newer(stat: &Stat) -> Vec<(Op, Outcome)> {
+    let (path, acl) = (|| "/a".to_string(), || vec![grant(9, "digest", "u:h"), Acl::default()]);
+    let created = Reply::Created { path: path(), stat: Some(stat.clone()) };
+    let container = Op::CreateContainer { path: path(), data: None, acl: acl() };
+    let ttl = Op::CreateTtl {
+        path: path(),
+        data: Some(vec![0xff]),
+        acl: acl(),
+        sequential: true,
+        ttl: 1 << 39,
+    };
+    let ok = |op: &Op, reply: &Reply| (op.clone(), Outcome::Ok(reply.clone()));
+    let (sid, text) = (|| vec![Acl::default().id, grant(1, "ip", "::1").id], "server.1=h:1:2");
+    let both = Op::Multi(vec![container.clone(), ttl.clone()]);
+    let mut all = vec![
+        ok(&container, &created),
+        ok(&ttl, &created),
+        ok(&both, &Reply::Multi(vec![Ok(created.clone()), Ok(created.clone())])),
+        (Op::DeleteContainer { path: path() }, Outcome::Open),
+        ok(&Op::SetAcl { path: path(), acl: acl(), version: -2 }, &Reply::Stat(stat.clone())),
+        ok(&Op::GetAcl { path: path() }, &Reply::Acl { acl: acl(), stat: stat.clone() }),
+        ok(&Op::AddAuth { scheme: "digest".to_string(), auth: vec![0, 0xff] }, &Reply::Done),
+        ok(
+            &Op::SetWatches2 {
+                relative: -1,
+                data: vec![],
+                exist: vec![path()],
+                child: vec![],
+                persistent: vec!["/p".to_string()],
+                recursive: vec![path(), "/".to_string()],
+            },
+            &Reply::Done,
+        ),
+        ok(&Op::GetEphemerals { prefix: String::new() }, &Reply::Ephemerals(vec![path()])),
+        ok(&Op::GetAllChildrenNumber { path: path() }, &Reply::Count(5)),
+        ok(&Op::WhoAmI, &Reply::Who(sid())),
+        ok(
+            &Op::Reconfig {
+                joining: Some(text.to_string()),
+                leaving: None,
+                members: None,
+                version: i64::MIN,
+            },
+            &Reply::Data { data: Some(text.into()), stat: stat.clone() },
+        ),
+    ];
+    for mode in [WatchMode::Persistent, WatchMode::PersistentRecursive] {
+        all.push(ok(&Op::AddWatch { path: path(), mode }, &Reply::Done));
+    }
+    for kind in WatchKind::ALL {
+        let none = Outcome::Failed(ErrorCode::NoWatcher);
+        all.push((Op::CheckWatches { path: path(), kind }, none));
+        all.push(ok(&Op::RemoveWatches { path: path(), kind }, &Reply::Done));
+    }
+    all.extend(ErrorCode::ALL.map(|code| (Op::Ping, Outcome::Failed(code))));
+    all
+}
 
 /// One call of every kind, with every kind of answer, and one event of every kind.
 fn everything() -> History {
@@ -66,6 +125,7 @@ fn everything() -> History {
         (Op::CreateSession { timeout: 4000 }, Outcome::Open),
         (Op::CloseSession, ok(Reply::Done)),
     ];
+    let calls = calls.into_iter().chain(newer(&stat));
     let at = |step: u64| At { step, time: Time(step * 1_000_003) };
     let operation = |(index, (op, outcome)): (usize, (Op, Outcome))| Operation {
         id: CallId(index as u32 * 3),
@@ -93,7 +153,7 @@ fn everything() -> History {
         let (client, session) = (ClientId(1), SessionId(index as i64));
         Event { at: at(index as u64), client, session, what }
     };
-    let calls = calls.into_iter().enumerate().map(operation).collect();
+    let calls = calls.enumerate().map(operation).collect();
     History::of(calls, events.into_iter().enumerate().map(event).collect())
 }
 

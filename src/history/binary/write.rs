@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::history::foreign::Words;
 use crate::history::record::{Event, Happening, History, Operation, Outcome};
 use crate::history::{At, CallId};
-use crate::jute::proto::Stat;
+use crate::jute::proto::{Acl, Id, Stat};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::{CALLS, END, EVENTS, MAGIC, digest};
@@ -164,12 +164,7 @@ impl Writer<'_> {
                 self.byte(0);
                 self.word(path);
                 self.maybe(data.as_deref());
-                self.number(acl.len() as u64);
-                for one in acl {
-                    self.signed(i64::from(one.perms));
-                    self.maybe_word(one.id.scheme.as_deref());
-                    self.maybe_word(one.id.id.as_deref());
-                }
+                self.acl(acl);
                 self.signed(i64::from(mode.flags()));
                 self.flag(*stat);
             }
@@ -202,7 +197,67 @@ impl Writer<'_> {
                 self.signed(i64::from(*timeout));
             }
             Op::CloseSession => self.byte(13),
+            Op::CreateContainer { path, data, acl } => {
+                self.byte(14);
+                self.word(path);
+                self.maybe(data.as_deref());
+                self.acl(acl);
+            }
+            Op::CreateTtl { path, data, acl, sequential, ttl } => {
+                self.byte(15);
+                self.word(path);
+                self.maybe(data.as_deref());
+                self.acl(acl);
+                self.flag(*sequential);
+                self.signed(*ttl);
+            }
+            Op::DeleteContainer { path } => self.of_path(16, path),
+            Op::SetAcl { path, acl, version } => {
+                self.versioned(17, path, *version);
+                self.acl(acl);
+            }
+            Op::GetAcl { path } => self.of_path(18, path),
+            Op::AddAuth { scheme, auth } => {
+                self.of_path(19, scheme);
+                self.bytes(auth);
+            }
+            Op::AddWatch { path, mode } => self.versioned(20, path, mode.wire()),
+            Op::CheckWatches { path, kind } => self.versioned(21, path, kind.wire()),
+            Op::RemoveWatches { path, kind } => self.versioned(22, path, kind.wire()),
+            Op::SetWatches2 { relative, data, exist, child, persistent, recursive } => {
+                self.byte(23);
+                self.signed(*relative);
+                let lists = [data, exist, child, persistent, recursive];
+                lists.into_iter().for_each(|paths| self.all(paths));
+            }
+            Op::GetEphemerals { prefix } => self.of_path(24, prefix),
+            Op::GetAllChildrenNumber { path } => self.of_path(25, path),
+            Op::WhoAmI => self.byte(26),
+            Op::Reconfig { joining, leaving, members, version } => {
+                self.byte(27);
+                let lists = [joining, leaving, members].into_iter();
+                lists.for_each(|list| self.maybe_word(list.as_deref()));
+                self.signed(*version);
+            }
         }
+    }
+
+    fn of_path(&mut self, kind: u8, path: &str) {
+        self.byte(kind);
+        self.word(path);
+    }
+
+    fn acl(&mut self, acl: &[Acl]) {
+        self.number(acl.len() as u64);
+        for one in acl {
+            self.signed(i64::from(one.perms));
+            self.id(&one.id);
+        }
+    }
+
+    fn id(&mut self, id: &Id) {
+        self.maybe_word(id.scheme.as_deref());
+        self.maybe_word(id.id.as_deref());
     }
 
     fn versioned(&mut self, kind: u8, path: &str, version: i32) {
@@ -261,6 +316,25 @@ impl Writer<'_> {
                         }
                     }
                 }
+            }
+            // 7 is a part that failed.
+            Reply::Acl { acl, stat } => {
+                self.byte(8);
+                self.acl(acl);
+                self.stat(stat);
+            }
+            Reply::Ephemerals(paths) => {
+                self.byte(9);
+                self.all(paths);
+            }
+            Reply::Count(number) => {
+                self.byte(10);
+                self.signed(i64::from(*number));
+            }
+            Reply::Who(ids) => {
+                self.byte(11);
+                self.number(ids.len() as u64);
+                ids.iter().for_each(|id| self.id(id));
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::history::foreign::{Place, Refusal, Source};
 use crate::history::record::{Event, Happening, History, Operation, Outcome};
 use crate::history::{At, CallId};
 use crate::jute::proto::{Acl, Id, Stat};
-use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
+use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::SCHEMA;
 
@@ -130,6 +130,20 @@ impl<'a> Fields<'a> {
         text.ok_or_else(|| format!("`{name}` is no text"))
     }
 
+    fn maybe_text(&self, name: &str) -> Result<Option<String>, Bad> {
+        self.maybe(name).map(|_| self.text(name)).transpose()
+    }
+
+    /// One of the words of an enumeration.
+    fn choice<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, Bad> {
+        let choice = serde_json::from_value(self.get(name)?.clone());
+        choice.map_err(|_| format!("`{name}` is unknown"))
+    }
+
+    fn acl(&self, name: &str) -> Result<Vec<Acl>, Bad> {
+        self.list(name)?.iter().map(acl).collect()
+    }
+
     fn list(&self, name: &str) -> Result<&'a [Value], Bad> {
         let list = self.get(name)?.as_array().map(Vec::as_slice);
         list.ok_or_else(|| format!("`{name}` is no list"))
@@ -241,9 +255,7 @@ fn op(fields: &Fields<'_>) -> Result<Op, Bad> {
     Ok(match fields.text("op")?.as_str() {
         name @ ("create" | "create2") => {
             let stat = name == "create2";
-            let acl = fields.list("acl")?.iter().map(acl).collect::<Result<_, Bad>>()?;
-            let mode = serde_json::from_value::<CreateMode>(fields.get("mode")?.clone());
-            let mode = mode.map_err(|_| "`mode` is unknown".to_string())?;
+            let (acl, mode) = (fields.acl("acl")?, fields.choice("mode")?);
             Op::Create { path: path()?, data: fields.data("data")?, acl, mode, stat }
         }
         "delete" => Op::Delete { path: path()?, version: version()? },
@@ -268,6 +280,51 @@ fn op(fields: &Fields<'_>) -> Result<Op, Bad> {
         "ping" => Op::Ping,
         "createSession" => Op::CreateSession { timeout: fields.int("timeout")? },
         "closeSession" => Op::CloseSession,
+        name => return newer_op(name, fields),
+    })
+}
+
+/// The operations about permissions, containers, times to live, persistent watches and the config.
+fn newer_op(name: &str, fields: &Fields<'_>) -> Result<Op, Bad> {
+    let path = || fields.text("path");
+    let data = || fields.data("data");
+    let acl = || fields.acl("acl");
+    Ok(match name {
+        "createContainer" => Op::CreateContainer { path: path()?, data: data()?, acl: acl()? },
+        "createTTL" => {
+            let (sequential, ttl) = (fields.flag("sequential")?, fields.int("ttl")?);
+            Op::CreateTtl { path: path()?, data: data()?, acl: acl()?, sequential, ttl }
+        }
+        "deleteContainer" => Op::DeleteContainer { path: path()? },
+        "setACL" => Op::SetAcl { path: path()?, acl: acl()?, version: fields.int("version")? },
+        "getACL" => Op::GetAcl { path: path()? },
+        "auth" => {
+            let auth = fields.data("auth")?.unwrap_or_default();
+            Op::AddAuth { scheme: fields.text("scheme")?, auth }
+        }
+        "addWatch" => Op::AddWatch { path: path()?, mode: fields.choice("mode")? },
+        "checkWatches" => Op::CheckWatches { path: path()?, kind: fields.choice("kind")? },
+        "removeWatches" => Op::RemoveWatches { path: path()?, kind: fields.choice("kind")? },
+        "setWatches2" => {
+            let watches = Fields::of(fields.get("watches")?, "watches")?;
+            Op::SetWatches2 {
+                relative: fields.int("relative")?,
+                data: watches.texts("data")?,
+                exist: watches.texts("exist")?,
+                child: watches.texts("child")?,
+                persistent: watches.texts("persistent")?,
+                recursive: watches.texts("recursive")?,
+            }
+        }
+        "getEphemerals" => Op::GetEphemerals { prefix: path()? },
+        "getAllChildrenNumber" => Op::GetAllChildrenNumber { path: path()? },
+        "whoAmI" => Op::WhoAmI,
+        "reconfig" => Op::Reconfig {
+            joining: fields.maybe_text("joining")?,
+            leaving: fields.maybe_text("leaving")?,
+            members: fields.maybe_text("members")?,
+            version: fields.int("version")?,
+        },
         other => return Err(format!("`op` `{other}` is unknown")),
     })
 }
@@ -278,12 +335,24 @@ fn acl(value: &Value) -> Result<Acl, Bad> {
         return Err(bad());
     };
     let perms = perms.as_i64().and_then(|perms| i32::try_from(perms).ok()).ok_or_else(bad)?;
-    let text = |value: &Value| match value {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
-        _ => Err(bad()),
+    identity(scheme, id).map(|id| Acl { perms, id }).ok_or_else(bad)
+}
+
+fn id(value: &Value) -> Result<Id, Bad> {
+    let id = match value.as_array().map(Vec::as_slice) {
+        Some([scheme, id]) => identity(scheme, id),
+        Some(_) | None => None,
     };
-    Ok(Acl { perms, id: Id { scheme: text(scheme)?, id: text(id)? } })
+    id.ok_or_else(|| "`ids` is no list of `[scheme, id]`".to_string())
+}
+
+fn identity(scheme: &Value, id: &Value) -> Option<Id> {
+    let text = |value: &Value| match value {
+        Value::Null => Some(None),
+        Value::String(text) => Some(Some(text.clone())),
+        _ => None,
+    };
+    Some(Id { scheme: text(scheme)?, id: text(id)? })
 }
 
 /// An answer to this operation.
@@ -296,16 +365,32 @@ fn reply(op: &Op, value: &Value) -> Result<Reply, Bad> {
         | Op::SetWatches { .. }
         | Op::Ping
         | Op::CreateSession { .. }
-        | Op::CloseSession => match value {
+        | Op::CloseSession
+        | Op::DeleteContainer { .. }
+        | Op::AddAuth { .. }
+        | Op::AddWatch { .. }
+        | Op::CheckWatches { .. }
+        | Op::RemoveWatches { .. }
+        | Op::SetWatches2 { .. } => match value {
             Value::Null => Reply::Done,
             _ => return Err("`value` must be null here".to_string()),
         },
-        Op::Create { .. } => {
+        Op::Create { .. } | Op::CreateContainer { .. } | Op::CreateTtl { .. } => {
             let stat = fields()?.maybe("stat").map(stat).transpose()?;
             Reply::Created { path: path()?, stat }
         }
-        Op::Exists { .. } | Op::SetData { .. } => Reply::Stat(stat(fields()?.get("stat")?)?),
-        Op::GetData { .. } => {
+        Op::Exists { .. } | Op::SetData { .. } | Op::SetAcl { .. } => {
+            Reply::Stat(stat(fields()?.get("stat")?)?)
+        }
+        Op::GetAcl { .. } => {
+            Reply::Acl { acl: fields()?.acl("acl")?, stat: stat(fields()?.get("stat")?)? }
+        }
+        Op::GetEphemerals { .. } => Reply::Ephemerals(fields()?.texts("paths")?),
+        Op::GetAllChildrenNumber { .. } => Reply::Count(fields()?.int("number")?),
+        Op::WhoAmI => {
+            Reply::Who(fields()?.list("ids")?.iter().map(id).collect::<Result<_, Bad>>()?)
+        }
+        Op::GetData { .. } | Op::Reconfig { .. } => {
             Reply::Data { data: fields()?.data("data")?, stat: stat(fields()?.get("stat")?)? }
         }
         Op::GetChildren { .. } => {

@@ -5,7 +5,7 @@ mod house;
 use crate::base::{SessionId, Zxid};
 use crate::jute::framed;
 use crate::process::Note;
-use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
+use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, WatchKind, WatchMode, open_acl};
 use crate::znode::session::password;
 
 use house::{Got, House, connect_frame, create, created, exists, get, no_node, set};
@@ -154,6 +154,58 @@ fn a_closed_session_takes_its_ephemerals_along_and_is_answered_last() {
     let again = house.connect(1, 3, session.0, &password(session));
     assert_eq!(house.take(again), [rejection(), Got::Closed], "it is gone");
     assert_eq!(house.probe(0).tree, house.probe(1).tree);
+}
+
+/// Spec 1.5 and 1.10: what this server does not serve is to clients what does not exist.
+#[test]
+fn what_is_not_served_is_refused_like_unknown_types() {
+    let path = || "/a".to_string();
+    let container = Op::CreateContainer { path: path(), data: None, acl: open_acl() };
+    let ttl = 5;
+    let of_ttl =
+        Op::CreateTtl { path: path(), data: None, acl: open_acl(), sequential: false, ttl };
+    let (mode, kind) = (WatchMode::Persistent, WatchKind::Any);
+    let none = Vec::new;
+    let mut house = House::new(2);
+    let refused = [
+        container.clone(),
+        of_ttl.clone(),
+        Op::DeleteContainer { path: path() },
+        Op::SetAcl { path: path(), acl: open_acl(), version: -1 },
+        Op::GetAcl { path: path() },
+        Op::AddWatch { path: path(), mode },
+        Op::CheckWatches { path: path(), kind },
+        Op::RemoveWatches { path: path(), kind },
+        Op::SetWatches2 {
+            relative: 0,
+            data: none(),
+            exist: none(),
+            child: none(),
+            persistent: none(),
+            recursive: vec![path()],
+        },
+        Op::GetEphemerals { prefix: path() },
+        Op::GetAllChildrenNumber { path: path() },
+        Op::WhoAmI,
+        Op::Reconfig { joining: None, leaving: None, members: None, version: -1 },
+    ];
+    let count = refused.len() as u64;
+    for (nth, op) in refused.into_iter().enumerate() {
+        let (conn, _) = house.join(nth % 2, nth as u64 + 1);
+        house.ask(conn, 7, op.clone());
+        house.run();
+        let answer = Got::Reply { xid: 7, zxid: -1, result: Err(ErrorCode::Unimplemented.wire()) };
+        assert_eq!(house.take(conn), [answer, Got::Closed], "{op:?}");
+    }
+    assert_eq!(house.probe(0).applied.wire(), z(count as i64), "only sessions took zxids");
+    for (nth, part) in [container, of_ttl].into_iter().enumerate() {
+        let conn = house.join(nth, count + 1 + nth as u64).0;
+        let malformed = Err(ErrorCode::MarshallingError.wire());
+        let parts = vec![create("/b", CreateMode::Persistent), part];
+        let zxid = count as i64 + 2 + 2 * nth as i64;
+        assert_eq!(house.call(conn, 1, Op::Multi(parts)), [reply(1, zxid, malformed)]);
+        assert_eq!(house.call(conn, 2, get("/b", false)), [reply(2, zxid, no_node())]);
+    }
 }
 
 fn rejection() -> Got {

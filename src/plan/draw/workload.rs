@@ -119,7 +119,7 @@ fn script(
     for parent in pool.parents.clone() {
         pool.data += 1;
         let mode = CreateMode::Persistent;
-        let call = Call::Create { path: parent, data: pool.data, mode, stat: false };
+        let call = Call::Create { path: parent, data: pool.data, mode, stat: false, acl: None };
         steps.push((1, Step { wait_us: 0, drain: client == 0, call }));
     }
     // Some clients wait for each answer, some never do, most do both.
@@ -169,7 +169,7 @@ fn call(dice: &mut Dice, pool: &mut Pool) -> Call {
             false => path,
         };
         pool.data += 1;
-        Call::Create { path, data: pool.data, mode, stat }
+        Call::Create { path, data: pool.data, mode, stat, acl: None }
     };
     match kind {
         "create" => create(dice, pool, path, CreateMode::Persistent),
@@ -208,7 +208,7 @@ fn part(dice: &mut Dice, pool: &mut Pool) -> Call {
             pool.data += 1;
             let modes = [CreateMode::Persistent, CreateMode::Ephemeral];
             let mode = *dice.pick(&modes);
-            Call::Create { path, data: pool.data, mode, stat: false }
+            Call::Create { path, data: pool.data, mode, stat: false, acl: None }
         }
         2 => Call::Delete { path, version: version(dice) },
         3 => Call::Check { path, version: version(dice) },
@@ -216,7 +216,7 @@ fn part(dice: &mut Dice, pool: &mut Pool) -> Call {
             let mode = CreateMode::PersistentSequential;
             pool.data += 1;
             let path = format!("{}/s-", dice.pick(&pool.parents));
-            Call::Create { path, data: pool.data, mode, stat: false }
+            Call::Create { path, data: pool.data, mode, stat: false, acl: None }
         }
     }
 }

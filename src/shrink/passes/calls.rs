@@ -69,7 +69,11 @@ pub fn tidy(shrinker: &mut Shrinker<'_>) {
 }
 
 fn renumber(call: &mut Call, next: &mut u64) {
-    if let Call::Create { data, .. } | Call::SetData { data, .. } = call {
+    if let Call::Create { data, .. }
+    | Call::CreateContainer { data, .. }
+    | Call::CreateTtl { data, .. }
+    | Call::SetData { data, .. } = call
+    {
         *next += 1;
         *data = *next;
     }

@@ -184,6 +184,8 @@ pub enum Limit {
     Nodes,
     /// [`Options::bytes`].
     Bytes,
+    /// What the model knows: some operation is judged by the witness only.
+    Model,
     /// What the search breadth first can tell apart, which alone was allowed: 128 operations open
     /// at once, 128 lost ones, and no order within processes.
     Width,

@@ -19,8 +19,9 @@ use crate::history::{CallId, History, Outcome};
 use crate::znode::op::{ErrorCode, Op};
 
 use super::super::model::Timed;
+use super::super::model::tree::is_beyond;
 use super::super::model::znodes::{Answer, Op as Asked, Znodes};
-use super::{Found, Options};
+use super::{Found, Limit, Options, Reached};
 
 /// What reads promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +42,14 @@ pub struct Ready {
 }
 
 /// Looks for an order. The operations of a session take effect in the order of their calls.
+/// Nothing is looked for if there are operations that only the witness judges.
 pub fn check(history: &History, reads: Reads, options: &Options) -> (Ready, Found) {
     let ready = ready(history, reads);
+    if history.operations.iter().any(|operation| is_beyond(&operation.op)) {
+        let of = ready.ops.iter().filter(|timed| timed.answer.is_some()).count();
+        let reached = Reached { placed: 0, of, nodes: 0, limit: Limit::Model };
+        return (ready, Found::Unknown(reached));
+    }
     let found = super::check(&Znodes, &ready.ops, &of_sessions(options));
     (ready, found)
 }
@@ -132,6 +139,20 @@ fn is_decided(op: &Op) -> bool {
         | Op::Sync { .. }
         | Op::SetWatches { .. }
         | Op::Ping
+        | Op::CreateContainer { .. }
+        | Op::CreateTtl { .. }
+        | Op::DeleteContainer { .. }
+        | Op::SetAcl { .. }
+        | Op::GetAcl { .. }
+        | Op::AddAuth { .. }
+        | Op::AddWatch { .. }
+        | Op::CheckWatches { .. }
+        | Op::RemoveWatches { .. }
+        | Op::SetWatches2 { .. }
+        | Op::GetEphemerals { .. }
+        | Op::GetAllChildrenNumber { .. }
+        | Op::WhoAmI
+        | Op::Reconfig { .. }
         | Op::CreateSession { .. } => false,
     }
 }
@@ -147,6 +168,16 @@ fn depends_on_more(code: ErrorCode) -> bool {
         | ErrorCode::InvalidAcl
         | ErrorCode::AuthFailed
         | ErrorCode::SystemError
+        | ErrorCode::DataInconsistency
+        | ErrorCode::NewConfigNoQuorum
+        | ErrorCode::ReconfigInProgress
+        | ErrorCode::NotReadOnly
+        | ErrorCode::EphemeralOnLocalSession
+        | ErrorCode::NoWatcher
+        | ErrorCode::ReconfigDisabled
+        | ErrorCode::SessionClosedRequireSaslAuth
+        | ErrorCode::QuotaExceeded
+        | ErrorCode::ThrottledOp
         | ErrorCode::BadArguments => true,
         ErrorCode::NoNode
         | ErrorCode::BadVersion
@@ -172,6 +203,20 @@ fn makes_ephemerals(op: &Op) -> bool {
         | Op::SetWatches { .. }
         | Op::Ping
         | Op::CreateSession { .. }
+        | Op::CreateContainer { .. }
+        | Op::CreateTtl { .. }
+        | Op::DeleteContainer { .. }
+        | Op::SetAcl { .. }
+        | Op::GetAcl { .. }
+        | Op::AddAuth { .. }
+        | Op::AddWatch { .. }
+        | Op::CheckWatches { .. }
+        | Op::RemoveWatches { .. }
+        | Op::SetWatches2 { .. }
+        | Op::GetEphemerals { .. }
+        | Op::GetAllChildrenNumber { .. }
+        | Op::WhoAmI
+        | Op::Reconfig { .. }
         | Op::CloseSession => false,
     }
 }

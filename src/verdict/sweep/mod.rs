@@ -66,7 +66,8 @@ pub enum Judged {
     Holds,
     /// This one does not, and is the first in real time.
     Broken(Breach),
-    /// A lost call may have done one thing or another; as it was guessed, this does not hold.
+    /// A lost call may have done one thing or another; as it was guessed, this does not hold. Or
+    /// there is an operation that only the witness judges.
     Undecided(Breach),
 }
 
@@ -83,11 +84,16 @@ pub struct Report {
     pub staleness: Staleness,
     /// Calls without an answer that took effect, with their zxids.
     pub found: Vec<(CallId, Zxid)>,
+    /// An operation that is judged by the witness only: nothing is decided then.
+    pub beyond: Option<Breach>,
 }
 
 impl Report {
     /// What the history came to at a level.
     pub fn judge(&self, level: Level, sync: SyncFlavour) -> Judged {
+        if let Some(beyond) = &self.beyond {
+            return Judged::Undecided(beyond.clone());
+        }
         let demanded = |breach: &&Breach| level.demands(breach.property, sync);
         if let Some(breach) = self.breaches.iter().find(demanded) {
             return Judged::Broken(breach.clone());
@@ -126,7 +132,15 @@ fn report(replay: replay::Replay<'_>) -> Report {
         }
     }
     let [breaches, doubts] = lists;
-    Report { breaches, doubts, properties, staleness, found }
+    let beyond = tape.beyond.map(|(call, name)| Breach {
+        property: "ReadValue",
+        kind: "witness_only",
+        time: 0,
+        rank: 0,
+        call: Some(call),
+        detail: format!("`{name}`, as it is used here, is judged by the witness only"),
+    });
+    Report { breaches, doubts, properties, staleness, found, beyond }
 }
 
 /// Checks a history as clients kept it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{ConnId, SessionId, Zxid};
 use crate::history::{At, CallId, Happening, History, Outcome, Seen};
+use crate::verdict::model::tree::is_beyond;
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::names::{NONE, Names};
@@ -215,6 +216,8 @@ pub struct Tape {
     pub(super) unanswered: u64,
     /// Events without a zxid since the last answer, by connection.
     caught: BTreeMap<u32, Vec<(i32, u32)>>,
+    /// An operation that this check does not know: the history is the witness's to judge.
+    pub(super) beyond: Option<(CallId, &'static str)>,
     by_session: BTreeMap<SessionId, u32>,
     by_conn: BTreeMap<ConnId, u32>,
     open: BTreeMap<CallId, u32>,
@@ -251,6 +254,7 @@ impl Tape {
             watching: 0,
             unanswered: 0,
             caught: BTreeMap::new(),
+            beyond: None,
             by_session: BTreeMap::new(),
             by_conn: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -414,6 +418,9 @@ impl Tape {
     ) {
         let (session, conn) = (self.session(session), self.conn(conn));
         self.carries[conn as usize] = session;
+        if is_beyond(op) {
+            self.beyond.get_or_insert((id, op.name()));
+        }
         let part = self.request(op);
         let index = self.calls.len() as u32;
         let call = self.tick(at, Tick::Called(index));

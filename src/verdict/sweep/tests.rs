@@ -12,6 +12,7 @@ use crate::verdict::forge;
 use crate::verdict::witness::tests::ensemble::{at, legal};
 use crate::verdict::witness::tests::judge;
 use crate::verdict::witness::tests::mutate::{KINDS, mutate};
+use crate::znode::op::{CreateMode, Op, grant, open_acl};
 
 /// The columns of what was seen; with the committed log, or as clients see it.
 fn tape_of(seen: &[Seen], log: bool) -> Tape {
@@ -66,6 +67,44 @@ fn a_kept_history_says_what_the_seen_one_did() {
         let (kept, direct) = (check_history(&history), check(&mut tape_of(&seen, false)));
         assert_eq!(kept.breaches, direct.breaches, "seed {seed}");
         assert_eq!((kept.doubts, kept.found), (direct.doubts, direct.found), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_only_the_witness_judges_leaves_every_level_undecided() {
+    let mut history = History::new();
+    let legal = legal(1, 200);
+    legal.iter().enumerate().for_each(|(step, seen)| history.observe(at(step), seen));
+    let report = check_history(&history);
+    assert_eq!(report.judge(Level::Session, SyncFlavour::Strict), Judged::Holds);
+    let open = open_acl();
+    let secret = vec![grant(31, "digest", "u:h")];
+    let create = |path: &str, acl| Op::Create {
+        path: path.to_string(),
+        data: None,
+        acl,
+        mode: CreateMode::Persistent,
+        stat: false,
+    };
+    let cases = [
+        (Op::WhoAmI, true),
+        (create("/z", open.clone()), false),
+        (create("/z", secret.clone()), true),
+        (create("/zookeeper/quota/a/zookeeper_limits", open), true),
+        (Op::Multi(vec![create("/z", secret)]), true),
+    ];
+    for (op, beyond) in cases {
+        let mut other = history.clone();
+        let mut lost = other.operations.pop().expect("it has some");
+        lost.op = op.clone();
+        lost.outcome = crate::history::Outcome::Lost;
+        other.operations.push(lost);
+        let report = check_history(&other);
+        for level in Level::ALL {
+            let judged = report.judge(level, SyncFlavour::Strict);
+            let refused = matches!(&judged, Judged::Undecided(why) if why.kind == "witness_only");
+            assert_eq!(refused, beyond, "{op:?}: {judged:?}");
+        }
     }
 }
 

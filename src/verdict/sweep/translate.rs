@@ -98,6 +98,21 @@ impl Tape {
                 self.rewatches.push(Rewatch { since: *relative, lists, told: Vec::new() });
             }
             Op::Ping => {}
+            // Not judged here: the tape says so.
+            Op::CreateContainer { .. }
+            | Op::CreateTtl { .. }
+            | Op::DeleteContainer { .. }
+            | Op::SetAcl { .. }
+            | Op::GetAcl { .. }
+            | Op::AddAuth { .. }
+            | Op::AddWatch { .. }
+            | Op::CheckWatches { .. }
+            | Op::RemoveWatches { .. }
+            | Op::SetWatches2 { .. }
+            | Op::GetEphemerals { .. }
+            | Op::GetAllChildrenNumber { .. }
+            | Op::WhoAmI
+            | Op::Reconfig { .. } => {}
             Op::CreateSession { .. } => part.kind = Kind::CreateSession,
             Op::CloseSession => part.kind = Kind::Close,
         }

@@ -11,6 +11,7 @@
 //!                       events    what would have fired a watch here, by zxid
 //! ```
 
+mod beyond;
 mod change;
 pub(in crate::verdict) mod digest;
 mod path;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use crate::base::{SessionId, Zxid};
 use crate::jute::proto::Stat;
 
+pub(crate) use beyond::is_beyond;
 pub(crate) use write::{Asked, Effect};
 
 use change::Undo;

@@ -26,7 +26,21 @@ impl Model {
             | Op::Check { .. }
             | Op::Multi(_)
             | Op::CreateSession { .. }
-            | Op::CloseSession => None,
+            | Op::CloseSession
+            | Op::CreateContainer { .. }
+            | Op::CreateTtl { .. }
+            | Op::DeleteContainer { .. }
+            | Op::SetAcl { .. }
+            | Op::GetAcl { .. }
+            | Op::AddAuth { .. }
+            | Op::AddWatch { .. }
+            | Op::CheckWatches { .. }
+            | Op::RemoveWatches { .. }
+            | Op::SetWatches2 { .. }
+            | Op::GetEphemerals { .. }
+            | Op::GetAllChildrenNumber { .. }
+            | Op::WhoAmI
+            | Op::Reconfig { .. } => None,
         }
     }
 

@@ -10,6 +10,7 @@
 
 use crate::base::SessionId;
 use crate::verdict::model::{Touched, mix, mix_text};
+use crate::verdict::model::tree::is_beyond;
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
 
 /// The facets of a path, added to its hash; large and odd, so that they do not meet.
@@ -27,6 +28,10 @@ type Told<'a> = Option<&'a Result<Reply, ErrorCode>>;
 /// What this operation with this answer touches.
 pub(super) fn touches(op: &super::Op, told: Told<'_>, parts: &mut Touched) {
     let super::Op { session, op } = op;
+    if is_beyond(op) {
+        // Permissions, quotas and the like are everybody's: all of it.
+        return parts.clear();
+    }
     parts.see(mix(OPEN, session.0 as u64) as u64);
     let effect = match told {
         None => true,
@@ -107,6 +112,20 @@ fn one(session: SessionId, op: &Op, reply: Option<&Reply>, effect: bool, parts: 
         Op::Multi(_)
         | Op::MultiRead(_)
         | Op::Sync { .. }
+        | Op::CreateContainer { .. }
+        | Op::CreateTtl { .. }
+        | Op::DeleteContainer { .. }
+        | Op::SetAcl { .. }
+        | Op::GetAcl { .. }
+        | Op::AddAuth { .. }
+        | Op::AddWatch { .. }
+        | Op::CheckWatches { .. }
+        | Op::RemoveWatches { .. }
+        | Op::SetWatches2 { .. }
+        | Op::GetEphemerals { .. }
+        | Op::GetAllChildrenNumber { .. }
+        | Op::WhoAmI
+        | Op::Reconfig { .. }
         | Op::Ping
         | Op::SetWatches { .. }
         | Op::CreateSession { .. } => {}

@@ -94,6 +94,16 @@ fn because(tree: &Tree, op: &Op, code: ErrorCode) -> String {
             None => format!("{path} has another version"),
         },
         ErrorCode::SystemError
+        | ErrorCode::DataInconsistency
+        | ErrorCode::NewConfigNoQuorum
+        | ErrorCode::ReconfigInProgress
+        | ErrorCode::NotReadOnly
+        | ErrorCode::EphemeralOnLocalSession
+        | ErrorCode::NoWatcher
+        | ErrorCode::ReconfigDisabled
+        | ErrorCode::SessionClosedRequireSaslAuth
+        | ErrorCode::QuotaExceeded
+        | ErrorCode::ThrottledOp
         | ErrorCode::RuntimeInconsistency
         | ErrorCode::MarshallingError
         | ErrorCode::Unimplemented
@@ -120,6 +130,16 @@ fn in_spite(tree: &Tree, op: &Op, code: ErrorCode) -> String {
             None => format!("the version of {path} fits"),
         },
         ErrorCode::SystemError
+        | ErrorCode::DataInconsistency
+        | ErrorCode::NewConfigNoQuorum
+        | ErrorCode::ReconfigInProgress
+        | ErrorCode::NotReadOnly
+        | ErrorCode::EphemeralOnLocalSession
+        | ErrorCode::NoWatcher
+        | ErrorCode::ReconfigDisabled
+        | ErrorCode::SessionClosedRequireSaslAuth
+        | ErrorCode::QuotaExceeded
+        | ErrorCode::ThrottledOp
         | ErrorCode::RuntimeInconsistency
         | ErrorCode::MarshallingError
         | ErrorCode::Unimplemented
@@ -142,10 +162,24 @@ fn places(op: &Op) -> (&str, &str) {
         | Op::SetData { path, .. }
         | Op::GetChildren { path, .. }
         | Op::Check { path, .. }
+        | Op::CreateContainer { path, .. }
+        | Op::CreateTtl { path, .. }
+        | Op::DeleteContainer { path }
+        | Op::SetAcl { path, .. }
+        | Op::GetAcl { path }
+        | Op::AddWatch { path, .. }
+        | Op::CheckWatches { path, .. }
+        | Op::RemoveWatches { path, .. }
+        | Op::GetAllChildrenNumber { path }
         | Op::Sync { path } => path.as_str(),
         Op::Multi(_)
         | Op::MultiRead(_)
         | Op::SetWatches { .. }
+        | Op::SetWatches2 { .. }
+        | Op::AddAuth { .. }
+        | Op::GetEphemerals { .. }
+        | Op::WhoAmI
+        | Op::Reconfig { .. }
         | Op::Ping
         | Op::CreateSession { .. }
         | Op::CloseSession => "/",

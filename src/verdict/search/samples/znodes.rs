@@ -114,6 +114,11 @@ fn spoilt(reply: Reply, dice: &mut impl Draw) -> Reply {
             }
             Reply::Multi(parts)
         }
-        Reply::Done | Reply::Synced { .. } => Reply::Done,
+        Reply::Done
+        | Reply::Synced { .. }
+        | Reply::Acl { .. }
+        | Reply::Ephemerals(_)
+        | Reply::Count(_)
+        | Reply::Who(_) => Reply::Done,
     }
 }

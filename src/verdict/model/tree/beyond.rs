@@ -1,0 +1,47 @@
+//! What only this model knows of the service: whoever judges histories without it must say so.
+
+use crate::jute::proto::Acl;
+use crate::znode::op::{Op, open_acl};
+
+/// Whether judging the operation takes permissions, containers, times to live, quotas, watches that
+/// outlive their events, identities or the config: all that the sweep and the black-box search do
+/// not know.
+pub(crate) fn is_beyond(op: &Op) -> bool {
+    match op {
+        Op::Create { path, acl, .. } => !is_worlds(acl) || in_quota(path),
+        Op::SetData { path, .. } | Op::Delete { path, .. } => in_quota(path),
+        Op::Multi(parts) | Op::MultiRead(parts) => parts.iter().any(is_beyond),
+        Op::CreateContainer { .. }
+        | Op::CreateTtl { .. }
+        | Op::DeleteContainer { .. }
+        | Op::SetAcl { .. }
+        | Op::GetAcl { .. }
+        | Op::AddAuth { .. }
+        | Op::AddWatch { .. }
+        | Op::CheckWatches { .. }
+        | Op::RemoveWatches { .. }
+        | Op::SetWatches2 { .. }
+        | Op::GetEphemerals { .. }
+        | Op::GetAllChildrenNumber { .. }
+        | Op::WhoAmI
+        | Op::Reconfig { .. } => true,
+        Op::Exists { .. }
+        | Op::GetData { .. }
+        | Op::GetChildren { .. }
+        | Op::Check { .. }
+        | Op::Sync { .. }
+        | Op::SetWatches { .. }
+        | Op::Ping
+        | Op::CreateSession { .. }
+        | Op::CloseSession => false,
+    }
+}
+
+/// An ACL that says the same to everybody, or none at all.
+fn is_worlds(acl: &[Acl]) -> bool {
+    acl.iter().all(|entry| entry.id == open_acl()[0].id)
+}
+
+fn in_quota(path: &str) -> bool {
+    path.starts_with("/zookeeper/quota/")
+}
