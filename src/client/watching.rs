@@ -48,9 +48,7 @@ impl Watches {
             // Old servers know setWatches only: the newer one is sent if there is need of it.
             match persistent.is_empty() && recursive.is_empty() {
                 true => Op::SetWatches { relative, data, exist, child },
-                false => {
-                    Op::SetWatches2 { relative, data, exist, child, persistent, recursive }
-                }
+                false => Op::SetWatches2 { relative, data, exist, child, persistent, recursive },
             }
         };
         batches.into_iter().map(request).collect()

@@ -111,8 +111,11 @@ pub fn how_far(reached: &Reached) -> String {
     let what = match limit {
         Limit::Nodes => "the budget of steps ran out",
         Limit::Bytes => "the budget of memory ran out",
-        Limit::Model => return "not all of its operations are known to a search: some are judged \
-                                in the loop only".to_string(),
+        Limit::Model => {
+            return "not all of its operations are known to a search: some are judged \
+                                in the loop only"
+                .to_string();
+        }
         Limit::Width => "too much was open at once",
     };
     format!("{what} after {nodes} steps: {placed} of {of} are in order")

@@ -79,9 +79,13 @@ fn timeless(answer: &Answer) -> Answer {
 /// All Stats of a reply.
 pub(super) fn stats(reply: &mut Reply) -> Vec<&mut Stat> {
     match reply {
-        Reply::Done | Reply::Synced { .. } => Vec::new(),
+        Reply::Done
+        | Reply::Synced { .. }
+        | Reply::Ephemerals(_)
+        | Reply::Count(_)
+        | Reply::Who(_) => Vec::new(),
         Reply::Created { stat, .. } | Reply::Children { stat, .. } => stat.iter_mut().collect(),
-        Reply::Stat(stat) | Reply::Data { stat, .. } => vec![stat],
+        Reply::Stat(stat) | Reply::Data { stat, .. } | Reply::Acl { stat, .. } => vec![stat],
         Reply::Multi(parts) => parts.iter_mut().flatten().flat_map(stats).collect(),
     }
 }

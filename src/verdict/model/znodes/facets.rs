@@ -9,8 +9,8 @@
 //! whoever makes one stays together with the end of its session.
 
 use crate::base::SessionId;
-use crate::verdict::model::{Touched, mix, mix_text};
 use crate::verdict::model::tree::is_beyond;
+use crate::verdict::model::{Touched, mix, mix_text};
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
 
 /// The facets of a path, added to its hash; large and odd, so that they do not meet.
