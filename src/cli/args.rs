@@ -414,6 +414,9 @@ pub struct BenchCheckArgs {
     /// Where the small histories are drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Calls of the znode histories that are judged by their zxids; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 5_000_000)]
+    pub sweep: u64,
 }
 
 fn up_to_1000() -> RangedU64ValueParser {

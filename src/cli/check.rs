@@ -3,17 +3,19 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::history::foreign::{self, Foreign, Format, Refusal, Source};
-use crate::history::{History, binary, jsonl};
+use crate::history::{Entry, History, binary, jsonl};
 use crate::plan::input::suggest;
 use crate::verdict::judge::{
-    self, Answer, Candidate, Fail, Judgement, Level, Object, Question, Why,
+    self, Answer, Fail, Gathering, Judgement, Level, Mode, Object, Question,
 };
 
 use super::args::{CheckArgs, FailArg};
 use super::{Done, Exit, say, talk};
+
+mod told;
 
 /// `zoosim check`.
 pub fn check(args: &CheckArgs) -> Done {
@@ -70,13 +72,20 @@ fn question(args: &CheckArgs) -> Result<Question, String> {
         let object = Object::from_name(name).ok_or_else(|| unknown("model", name, &known))?;
         question.object = Some(object);
     }
+    if let Some(name) = &args.mode {
+        let known = Mode::ALL.map(Mode::name);
+        let mode = Mode::from_name(name).ok_or_else(|| unknown("mode", name, &known))?;
+        question.mode = Some(mode);
+    }
     if let Some(name) = &args.level {
         let known = Level::ALL.map(Level::name);
         let level = Level::from_name(name).ok_or_else(|| unknown("level", name, &known))?;
         question.level = Some(level);
     }
+    let flavours = ["strict", "zookeeper"];
     question.sync =
-        judge::sync_flavour(&args.sync).ok_or_else(|| unknown("sync", &args.sync, &["strict"]))?;
+        judge::sync_flavour(&args.sync).ok_or_else(|| unknown("sync", &args.sync, &flavours))?;
+    (question.explain, question.order) = (args.explain, args.order);
     question.fail = match args.fail {
         FailArg::Drop => Fail::Drop,
         FailArg::Assert => Fail::Assert,
@@ -111,11 +120,8 @@ pub enum Told {
 /// How far the beginning of a file is looked at.
 const HEAD: u64 = 1 << 16;
 
-/// Reads a file, or standard input.
-///
-/// # Errors
-/// What cannot be understood.
-pub fn read(file: &str, format: Format) -> Result<Told, Refusal> {
+/// Opens a file, or standard input, and finds out how it is written.
+fn open(file: &str, format: Format) -> Result<(Box<dyn Read>, Format), Refusal> {
     let mut bytes: Box<dyn Read> = match file {
         "-" => Box::new(io::stdin().lock()),
         file => Box::new(File::open(file).map_err(|error| unreadable(&error))?),
@@ -126,7 +132,15 @@ pub fn read(file: &str, format: Format) -> Result<Told, Refusal> {
         Format::Auto => foreign::detect(&mut Source::new(&mut head.as_slice()))?,
         format => format,
     };
-    let mut bytes = head.as_slice().chain(bytes);
+    Ok((Box::new(io::Cursor::new(head).chain(bytes)), format))
+}
+
+/// Reads a file, or standard input.
+///
+/// # Errors
+/// What cannot be understood.
+pub fn read(file: &str, format: Format) -> Result<Told, Refusal> {
+    let (mut bytes, format) = open(file, format)?;
     match format {
         Format::Znodes => jsonl::import(&mut bytes).map(Told::Znodes),
         Format::Binary => binary::import(&mut bytes).map(Told::Znodes),
@@ -145,16 +159,27 @@ fn unreadable(error: &io::Error) -> Refusal {
 }
 
 fn one(args: &CheckArgs, file: &str, format: Format, question: &Question) -> Result<Exit, Refusal> {
-    let foreign = match read(file, format)? {
-        Told::Znodes(history) => {
-            let judgement = judge::judge_znodes(&history, question)?;
-            return Ok(tell(args, file, None, &judgement));
-        }
-        Told::Foreign(foreign) => foreign,
+    let (mut bytes, format) = open(file, format)?;
+    let ours: Option<Importer> = match format {
+        Format::Znodes => Some(jsonl::read),
+        Format::Binary => Some(binary::read),
+        Format::Auto | Format::Edn | Format::Json | Format::Lines | Format::Porcupine => None,
     };
+    if let Some(import) = ours {
+        // Call by call, into columns: the history itself is never there.
+        let mut gathering = Gathering::new(question)?;
+        import(&mut bytes, &mut |line, entry| gathering.take(line, entry))?;
+        return Ok(tell(args, file, None, &gathering.judge()?));
+    }
+    let foreign = foreign::read(&mut bytes, format)?;
     if !args.keys || foreign.keys.is_empty() {
         let judgement = judge::judge(foreign, question)?;
         return Ok(tell(args, file, None, &judgement));
+    }
+    if question.level == Some(Level::Sequential) {
+        let what = "keys cannot be judged apart at `sequential`";
+        let hint = "orders of each key may contradict each other: leave out `--keys`";
+        return Err(Refusal::on_line(0, what, hint));
     }
     // Which model it is shows over all keys, not in each.
     let object = match question.object {
@@ -170,12 +195,15 @@ fn one(args: &CheckArgs, file: &str, format: Format, question: &Question) -> Res
     Ok(worst)
 }
 
+/// A reader of histories of our own.
+type Importer = fn(&mut dyn Read, &mut dyn FnMut(u64, Entry)) -> Result<(), Refusal>;
+
 /// Prints a judgement; what it comes to.
 fn tell(args: &CheckArgs, file: &str, key: Option<&str>, judgement: &Judgement) -> Exit {
     if args.json {
-        say(&format!("{}\n", as_json(file, key, judgement)));
+        say(&format!("{}\n", told::as_json(file, key, judgement)));
     } else {
-        say(&as_text(file, key, judgement, args.explain));
+        say(&told::as_text(file, key, judgement, args.explain));
     }
     match judgement.answer {
         Answer::True => Exit::Held,
@@ -184,101 +212,27 @@ fn tell(args: &CheckArgs, file: &str, key: Option<&str>, judgement: &Judgement) 
     }
 }
 
-fn as_text(file: &str, key: Option<&str>, judgement: &Judgement, explain: bool) -> String {
-    let key = key.map_or(String::new(), |key| format!("\t{key}"));
-    let mut text = format!("{file}{key}\t{}", judgement.answer.word());
-    match &judgement.answer {
-        Answer::True => text.push('\n'),
-        Answer::False(why) => text.push_str(&format!("\t{}\n", why.property)),
-        Answer::Unknown(why) => text.push_str(&format!("\t{why}\n")),
-    }
-    if !explain {
-        return text;
-    }
-    let Judgement { object, level, calls, judged, keys, .. } = judgement;
-    let (object, level) = (object.name(), level.name());
-    text.push_str(&format!("  {judged} of {calls} calls judged as `{object}`, `{level}`"));
-    text.push_str(&match keys {
-        0 => "\n".to_string(),
-        1 => ", 1 key\n".to_string(),
-        keys => format!(", {keys} keys\n"),
-    });
-    for (name, value) in &judgement.notes {
-        text.push_str(&format!("  {name}: {value}\n"));
-    }
-    if let Answer::False(why) = &judgement.answer {
-        text.push_str(&explained(why));
-    }
-    text
-}
-
-fn explained(why: &Why) -> String {
-    let mut text = format!("  {}: {}\n", why.property, why.detail);
-    if !why.prefix.is_empty() {
-        let (placed, of) = (why.placed, why.of);
-        text.push_str(&format!(
-            "  the longest order found holds {placed} of {of}, and ends with\n"
-        ));
-        why.prefix.iter().for_each(|one| text.push_str(&format!("    {}\n", line(one))));
-    }
-    if !why.next.is_empty() {
-        text.push_str("  of what real time lets come next, nothing can\n");
-        for one in &why.next {
-            text.push_str(&format!("    {}: {}\n", line(one), one.reason));
-        }
-    }
-    text
-}
-
-fn line(one: &Candidate) -> String {
-    let lines = match (one.line, one.end_line) {
-        (0, _) => String::new(),
-        (line, 0) => format!("line {line}: "),
-        (line, end) => format!("lines {line} to {end}: "),
+/// Writes a history to a file, or to standard output.
+///
+/// # Errors
+/// What cannot be written.
+pub fn write_out(
+    to: Option<&str>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), String> {
+    let cannot = |name: &str, error: io::Error| {
+        format!("{name} cannot be written: {error}\nhint: is there room, and may you write there?")
     };
-    format!("{lines}process {} {}", one.process, one.text)
-}
-
-fn as_json(file: &str, key: Option<&str>, judgement: &Judgement) -> Value {
-    let Judgement { object, level, calls, judged, keys, answer, notes } = judgement;
-    let mut value = json!({
-        "zoosim": "check/1", "file": file, "valid": answer.word(), "model": object.name(),
-        "level": level.name(), "calls": calls, "judged": judged, "keys": keys,
-    });
-    let notes: serde_json::Map<String, Value> =
-        notes.iter().map(|(name, value)| ((*name).to_string(), json!(value))).collect();
-    value["notes"] = Value::Object(notes);
-    if let Some(key) = key {
-        value["key"] = json!(key);
-    }
-    let candidate = |one: &Candidate| {
-        json!({
-            "line": one.line, "end_line": one.end_line, "process": one.process,
-            "operation": one.text, "reason": one.reason,
-        })
+    let Some(name) = to else {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        return match write(&mut out).and_then(|()| out.flush()) {
+            // A reader that has gone away wants no more of it.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(cannot("standard output", error)),
+            Ok(()) => Ok(()),
+        };
     };
-    match answer {
-        Answer::True => {}
-        Answer::Unknown(why) => value["why"] = json!(why),
-        Answer::False(why) => {
-            value["property"] = json!(why.property);
-            value["why"] = json!(why.detail);
-            value["placed"] = json!(why.placed);
-            value["of"] = json!(why.of);
-            value["prefix"] = why.prefix.iter().map(candidate).collect();
-            value["next"] = why.next.iter().map(candidate).collect();
-        }
-    }
-    value
-}
-
-/// Standard output, buffered, for histories that are written.
-pub fn write_out(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), String> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        // A reader that has gone away wants no more of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(format!("standard output cannot be written: {error}")),
-        Ok(()) => Ok(()),
-    }
+    let file = File::create(name).map_err(|error| cannot(name, error))?;
+    let mut out = io::BufWriter::new(file);
+    write(&mut out).and_then(|()| out.flush()).map_err(|error| cannot(name, error))
 }

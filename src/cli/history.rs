@@ -1,8 +1,12 @@
 //! `zoosim history`: histories made from seeds, and written in other formats.
 
+use std::io;
+
 use crate::history::foreign::{Format, write};
-use crate::history::{History, binary, jsonl};
+use crate::history::{Entry, History, binary, jsonl};
 use crate::plan::input::suggest;
+use crate::verdict::forge;
+use crate::verdict::generate::tree::Field;
 use crate::verdict::generate::{self, Corrupt, Shape};
 use crate::verdict::judge::Object;
 
@@ -24,6 +28,12 @@ fn gen_(args: &GenArgs) -> Done {
         let hint = suggest(&args.model, &known, None);
         format!("`--model` `{}` is not known\nhint: {hint}", args.model)
     })?;
+    if args.crashed > 100 || args.stale > 100 {
+        return Err("a share is above 100 per cent\nhint: write 0 to 100".to_string());
+    }
+    if object == Object::Znodes {
+        return znodes(args);
+    }
     let corrupt = match args.corrupt.as_deref() {
         None => None,
         Some("answer") => Some(Corrupt::Answer),
@@ -33,9 +43,6 @@ fn gen_(args: &GenArgs) -> Done {
             return Err(format!("`--corrupt` `{other}` is not known\nhint: {hint}"));
         }
     };
-    if args.crashed > 100 || args.stale > 100 {
-        return Err("a share is above 100 per cent\nhint: write 0 to 100".to_string());
-    }
     let shape = Shape {
         object,
         ops: args.ops,
@@ -47,38 +54,103 @@ fn gen_(args: &GenArgs) -> Done {
         values: if args.unique { None } else { Some(args.values.max(1)) },
         keys: args.keys,
     };
-    let told = match generate::generate(&shape)? {
-        generate::Made::Foreign(foreign) => Told::Foreign(foreign),
-        generate::Made::Znodes(history) => Told::Znodes(history),
+    let told = Told::Foreign(generate::generate(&shape)?);
+    let format = args.format.as_deref().map_or(Ok(Format::Edn), check::format)?;
+    put(&told, format, args.out.as_deref())
+}
+
+/// A history of the znode service, written as it is made.
+fn znodes(args: &GenArgs) -> Done {
+    let wrong = match args.corrupt.as_deref() {
+        None => None,
+        Some(name) => {
+            let known = Field::ALL.map(|(name, _)| name);
+            let unknown = || {
+                let hint = suggest(name, &known, None);
+                format!("`--corrupt` `{name}` is no field of znode histories\nhint: {hint}")
+            };
+            Some(Field::from_name(name).ok_or_else(unknown)?)
+        }
     };
-    let default = match told {
-        Told::Foreign(_) => Format::Edn,
-        Told::Znodes(_) => Format::Znodes,
+    let small = |number: u32, most: u32| (1..=most).contains(&number);
+    if args.ops == 0 || args.ops > 1 << 30 || !small(args.clients, 100_000) {
+        let hint = "say 1 to 2^30 `--ops` and 1 to 100000 `--clients`";
+        return Err(format!("so many fit into no history\nhint: {hint}"));
+    }
+    if !small(args.paths, 1_000_000) || !small(args.servers, 255) || !small(args.pipeline, 1_000) {
+        let hint = "say 1 to 1000000 `--paths`, 1 to 255 `--servers`, 1 to 1000 in `--pipeline`";
+        return Err(format!("there is no such service\nhint: {hint}"));
+    }
+    let tops = args.paths.isqrt();
+    let shape = forge::Shape {
+        calls: args.ops,
+        sessions: args.clients,
+        servers: args.servers,
+        pipeline: args.pipeline,
+        tops,
+        below: args.paths / tops - 1,
+        writes: 50,
+        lost: args.crashed as u32 * 10,
+        watches: 50,
+        rare: 5,
+        epoch: (args.ops / 5).max(100),
+        fresh: 100 - args.stale as u32,
     };
-    let format = args.format.as_deref().map_or(Ok(default), check::format)?;
-    put(&told, format)
+    let format = args.format.as_deref().map_or(Ok(Format::Znodes), check::format)?;
+    let mut wanted = Ok(());
+    write_out(args.out.as_deref(), |out| {
+        let mut failed = None;
+        let mut keep = |done: io::Result<()>| failed = failed.take().or(done.err());
+        match format {
+            Format::Binary => {
+                let mut writer = binary::Writer::new(out)?;
+                wanted = generate::tree::generate(args.seed, shape, wrong, &mut |entry| {
+                    keep(match &entry {
+                        Entry::Call(call) => writer.call(call),
+                        Entry::Event(event) => writer.event(event),
+                    });
+                });
+                keep(writer.finish());
+            }
+            Format::Znodes => {
+                writeln!(out, "{}", jsonl::head())?;
+                wanted = generate::tree::generate(args.seed, shape, wrong, &mut |entry| {
+                    keep(writeln!(out, "{}", jsonl::line(&entry)));
+                });
+            }
+            Format::Auto | Format::Edn | Format::Json | Format::Lines | Format::Porcupine => {
+                wanted = Err(cannot_hold(format));
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    })?;
+    wanted.map(|()| Exit::Held)
+}
+
+fn cannot_hold(format: Format) -> String {
+    let name = format.name();
+    let hint = "`jsonl` and `binary` hold znode histories, `edn`, `json`, `log` and `porcupine` all \
+                others";
+    format!("`{name}` cannot hold this history\nhint: {hint}")
 }
 
 fn convert(args: &ConvertArgs) -> Done {
     let (from, to) = (check::format(&args.format)?, check::format(&args.to)?);
     let told = check::read(&args.file, from).map_err(|why| check::placed(&args.file, &why))?;
-    put(&told, to)
+    put(&told, to, args.out.as_deref())
 }
 
-fn put(told: &Told, format: Format) -> Done {
+fn put(told: &Told, format: Format, to: Option<&str>) -> Done {
     let ours = matches!(format, Format::Znodes | Format::Binary);
     match told {
-        Told::Znodes(history) if ours => write_out(|out| match format {
+        Told::Znodes(history) if ours => write_out(to, |out| match format {
             Format::Binary => binary::export(history, out),
             _ => out.write_all(lines(history).as_bytes()),
         })?,
-        Told::Foreign(foreign) if !ours => write_out(|out| write::write(foreign, format, out))?,
-        Told::Znodes(_) | Told::Foreign(_) => {
-            let name = format.name();
-            let hint = "`jsonl` and `binary` hold znode histories, `edn`, `json`, `log` and \
-                        `porcupine` all others";
-            return Err(format!("`{name}` cannot hold this history\nhint: {hint}"));
+        Told::Foreign(foreign) if !ours => {
+            write_out(to, |out| write::write(foreign, format, out))?;
         }
+        Told::Znodes(_) | Told::Foreign(_) => return Err(cannot_hold(format)),
     }
     Ok(Exit::Held)
 }

@@ -6,17 +6,24 @@
 //! end    := the block of kind 0, whose payload holds the numbers of calls and of events
 //! ```
 //!
-//! Payloads are variable-length integers; times are differences, and a path or name is spelt out
-//! once per file and then named by its number. The digest covers the kind, the length and the
-//! payload. What is damaged, cut off, or followed by more is refused, with the byte.
+//! Blocks of calls and of events take turns, as time has it. Payloads are variable-length integers;
+//! times are differences, and a path or name is spelt out once per file and then named by its
+//! number. The digest covers the kind, the length and the payload. What is damaged, cut off, or
+//! followed by more is refused, with the byte.
 
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use read::import;
-pub use write::export;
+pub use read::read;
+pub use write::Writer;
+
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+
+use super::foreign::Refusal;
+use super::record::History;
 
 /// How a file begins: its kind and version.
 pub const MAGIC: &[u8] = b"ZOOHIST\x01";
@@ -28,6 +35,30 @@ const EVENTS: u8 = 2;
 
 /// No block is longer, so that a damaged length asks for no memory.
 const LENGTH_MAX: usize = 1 << 24;
+
+/// Reads a history.
+///
+/// # Errors
+/// As [`read`].
+pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
+    let mut history = History::new();
+    read(bytes, &mut |_, entry| history.take(entry))?;
+    history.operations.shrink_to_fit();
+    Ok(history)
+}
+
+/// Writes a history down.
+///
+/// # Errors
+/// Those of `out`.
+pub fn export(history: &History, out: &mut dyn Write) -> io::Result<()> {
+    let writer = RefCell::new(Writer::new(out)?);
+    history.by_time(
+        &mut |operation| writer.borrow_mut().call(operation),
+        &mut |event| writer.borrow_mut().event(event),
+    )?;
+    writer.into_inner().finish()
+}
 
 /// What a block's digest covers.
 fn digest(kind: u8, payload: &[u8]) -> u64 {

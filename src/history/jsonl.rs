@@ -1,7 +1,7 @@
 //! A history as lines of JSON, for other tools. Version: `"zoosim":"history/1"`.
 //!
-//! The first line is `{"zoosim":"history/1"}`. Then calls by invocation, and after them all other
-//! events by time; times are simulated nanoseconds, `step` counts the world's steps. Zxids are
+//! The first line is `{"zoosim":"history/1"}`. Then come calls, by invocation, and all other events,
+//! by time; a call's line stands where it was called. Times are simulated nanoseconds, `step` counts the world's steps. Zxids are
 //! numbers, paths and names text, data text too if it is UTF-8 and a list of bytes if it is not.
 //!
 //! ```text
@@ -19,9 +19,11 @@
 
 mod read;
 
-pub use read::import;
+pub use read::read;
 
+use std::cell::RefCell;
 use std::fmt::{self, Write};
+use std::io::Read;
 
 use serde_json::{Map, Value, json};
 
@@ -29,24 +31,46 @@ use crate::jute::proto::{Acl, Stat};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::At;
-use super::record::{Event, Happening, History, Operation, Outcome};
+use super::foreign::Refusal;
+use super::record::{Entry, Event, Happening, History, Operation, Outcome};
 
 /// The schema's name and version, as the first line states it.
 pub const SCHEMA: &str = "history/1";
+
+/// Reads a history.
+///
+/// # Errors
+/// As [`read`].
+pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
+    let mut history = History::new();
+    read(bytes, &mut |_, entry| history.take(entry))?;
+    Ok(history)
+}
 
 /// Writes a history down.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn export(history: &History, out: &mut impl Write) -> fmt::Result {
-    writeln!(out, "{}", json!({ "zoosim": SCHEMA }))?;
-    for operation in &history.operations {
-        writeln!(out, "{}", call(operation))?;
+    writeln!(out, "{}", head())?;
+    let out = RefCell::new(out);
+    history.by_time(
+        &mut |operation| writeln!(out.borrow_mut(), "{}", call(operation)),
+        &mut |happened| writeln!(out.borrow_mut(), "{}", event(happened)),
+    )
+}
+
+/// The first line.
+pub fn head() -> Value {
+    json!({ "zoosim": SCHEMA })
+}
+
+/// The line of a call or an event.
+pub fn line(entry: &Entry) -> Value {
+    match entry {
+        Entry::Call(operation) => call(operation),
+        Entry::Event(happened) => event(happened),
     }
-    for happened in &history.events {
-        writeln!(out, "{}", event(happened))?;
-    }
-    Ok(())
 }
 
 fn at(at: At) -> Value {

@@ -15,7 +15,7 @@ pub mod words;
 
 pub use cause::{Actor, Cause};
 pub use coverage::{Counts, Coverage, Totals};
-pub use record::{Event, Happening, History, Operation, Outcome};
+pub use record::{Entry, Event, Happening, History, Moment, Operation, Outcome, Turn};
 pub use watermarks::Watermarks;
 
 use std::sync::Arc;

@@ -94,6 +94,65 @@ pub struct Event {
     pub what: Happening,
 }
 
+/// One line of a kept history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A call; its time is that of its invocation.
+    Call(Operation),
+    /// Something else.
+    Event(Event),
+}
+
+/// What comes first of what was seen in one step: sessions begin, calls are made (so that they are
+/// concurrent), then events and answers come by zxid, as a server sends them, the event before the
+/// answer; then connections and sessions are over.
+pub type Moment = (At, Turn, u64, bool);
+
+/// See [`Moment`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // Said above.
+pub enum Turn {
+    Began,
+    Called,
+    Told,
+    Over,
+}
+
+impl Entry {
+    /// Where it stands.
+    pub fn moment(&self) -> Moment {
+        match self {
+            Entry::Call(operation) => operation.called(),
+            Entry::Event(event) => event.moment(),
+        }
+    }
+}
+
+impl Operation {
+    /// When it was called.
+    pub fn called(&self) -> Moment {
+        (self.invoked, Turn::Called, 0, false)
+    }
+
+    /// When it was answered or lost, if it was.
+    pub fn ended(&self) -> Option<Moment> {
+        let zxid = self.zxid.map_or(0, |zxid| zxid.0);
+        self.returned.map(|at| (at, Turn::Told, zxid, true))
+    }
+}
+
+impl Event {
+    /// When it happened.
+    pub fn moment(&self) -> Moment {
+        let (turn, zxid) = match &self.what {
+            Happening::Connected { .. } => (Turn::Began, 0),
+            Happening::Watch { zxid, .. } => (Turn::Told, zxid.map_or(0, |zxid| zxid.0)),
+            Happening::Disconnected { .. } | Happening::Expired => (Turn::Over, 0),
+        };
+        (self.at, turn, zxid, false)
+    }
+}
+
 /// Everything clients did and saw, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -116,6 +175,30 @@ impl History {
     /// Of these calls, by invocation, and these events, by time.
     pub fn of(operations: Vec<Operation>, events: Vec<Event>) -> History {
         History { operations, events, ..History::default() }
+    }
+
+    /// All of it, by time.
+    pub fn by_time<E>(
+        &self,
+        call: &mut dyn FnMut(&Operation) -> Result<(), E>,
+        event: &mut dyn FnMut(&Event) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut events = self.events.iter().peekable();
+        for operation in &self.operations {
+            while let Some(next) = events.next_if(|next| next.moment() < operation.called()) {
+                event(next)?;
+            }
+            call(operation)?;
+        }
+        events.try_for_each(event)
+    }
+
+    /// Takes the next line of a kept history.
+    pub fn take(&mut self, entry: Entry) {
+        match entry {
+            Entry::Call(operation) => self.operations.push(operation),
+            Entry::Event(event) => self.events.push(event),
+        }
     }
 
     /// Takes one thing seen. What clients cannot see is left out.

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use crate::base::Ratio;
 use crate::base::random::{Dice, Draw};
-use crate::history::History;
 use crate::history::foreign::{Call, Calls, End, Foreign, Format, Keys, Value, Word, Words};
 
 use super::judge::Object;
+
+pub mod tree;
 
 /// What is wrong on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +48,11 @@ pub struct Shape {
     pub keys: u64,
 }
 
-/// What was made.
-pub enum Made {
-    /// Calls for other tools, too.
-    Foreign(Foreign),
-    /// A history of the znode service.
-    Znodes(History),
-}
-
 /// Makes a history: the same from the same shape, always.
 ///
 /// # Errors
-/// A shape that is no history's.
-pub fn generate(shape: &Shape) -> Result<Made, String> {
+/// A shape that is no history's, and znodes, which [`tree::generate`] makes.
+pub fn generate(shape: &Shape) -> Result<Foreign, String> {
     if shape.ops == 0 || shape.clients == 0 {
         return Err("a history has calls and clients\nhint: say at least 1 of each".to_string());
     }
@@ -67,7 +60,7 @@ pub fn generate(shape: &Shape) -> Result<Made, String> {
         return Err("so many fit into no history\nhint: say at most 2^30 calls, 2^20 keys".into());
     }
     if shape.object == Object::Znodes {
-        let hint = "`zoosim run` leaves a `history.jsonl` of a whole ensemble";
+        let hint = "znode histories are no calls of another tool";
         return Err(format!("znode histories are not made here\nhint: {hint}"));
     }
     let mut maker = Maker::new(shape);
@@ -77,7 +70,7 @@ pub fn generate(shape: &Shape) -> Result<Made, String> {
     }
     let Maker { calls, words, keys, .. } = maker;
     let (words, format) = (Arc::new(words), Format::Edn);
-    Ok(Made::Foreign(Foreign { format, calls, words, keys, notes: 0 }))
+    Ok(Foreign { format, calls, words, keys, notes: 0 })
 }
 
 /// One simulated object.

@@ -74,6 +74,10 @@ impl Room {
         Running(child, out)
     }
 
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.0.join(name), text).expect("a file can be written");
     }

@@ -13,3 +13,4 @@ mod own_protocol;
 mod readme;
 mod scenarios;
 mod tidy;
+mod znodes;

@@ -12,13 +12,18 @@ pub struct CheckArgs {
     /// found out if absent
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// How much consistency is asked for: `linearizable` if absent, `sync-linearizable` for
-    /// znodes
+    /// How much consistency is asked for: linearizable, sync-linearizable, osc (ordered sequential
+    /// consistency), sequential or session for znodes, which are judged at `sync-linearizable` if
+    /// absent; linearizable or sequential for all else
     #[arg(long, value_name = "NAME")]
     pub level: Option<String>,
-    /// What a sync promises, for znodes: strict
+    /// What a sync promises, for znodes: strict, or zookeeper (no more than its session's order)
     #[arg(long, value_name = "NAME", default_value = "strict")]
     pub sync: String,
+    /// How znodes are judged: witness (by all zxids), views (by those of writes), search (by none);
+    /// by what is there if absent
+    #[arg(long, value_name = "NAME")]
+    pub mode: Option<String>,
     /// How the file is written: jsonl, binary, edn, json, log, porcupine
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub format: String,
@@ -37,9 +42,12 @@ pub struct CheckArgs {
     /// As lines of JSON
     #[arg(long)]
     pub json: bool,
-    /// Say why a history is not what was asked
+    /// Say what was judged, and why a history is not what was asked
     #[arg(long)]
     pub explain: bool,
+    /// Print the order that makes a history what was asked
+    #[arg(long)]
+    pub order: bool,
 }
 
 /// `--fail`.
@@ -75,7 +83,7 @@ pub enum HistoryVerb {
 /// `history gen`.
 #[derive(ClapArgs, Debug)]
 pub struct GenArgs {
-    /// What the history is of: register, mutex, set, queue, fifo-queue, kv, list-append
+    /// What the history is of: register, mutex, set, queue, fifo-queue, kv, list-append, znodes
     #[arg(long, value_name = "NAME", default_value = "register")]
     pub model: String,
     /// How many operations
@@ -87,15 +95,25 @@ pub struct GenArgs {
     /// The seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Operations without a known end, in per cent
+    /// Operations (of znodes: writes) without a known end, in per cent
     #[arg(long, value_name = "PERCENT", default_value_t = 0)]
     pub crashed: u64,
-    /// Reads that are stale, in per cent: legal for znodes, not for the others
+    /// Reads that may be stale, in per cent: legal for znodes, not for the others
     #[arg(long, value_name = "PERCENT", default_value_t = 0)]
     pub stale: u64,
-    /// Make one thing wrong: an answer, or an end that stands before its call could be known
+    /// Make one thing wrong: answer or lost-write; of znodes a field: result, data, names, suffix,
+    /// zxid, event, order, session, or one of a Stat's, such as version
     #[arg(long, value_name = "KIND")]
     pub corrupt: Option<String>,
+    /// Different paths, beside those of sequential nodes; for znodes
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub paths: u32,
+    /// Servers that clients are spread over; for znodes
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub servers: u32,
+    /// Calls that a client may have under way at a time; for znodes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub pipeline: u32,
     /// Different values to be written
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub values: u64,
@@ -108,6 +126,9 @@ pub struct GenArgs {
     /// How to write it: edn, json, log, porcupine; jsonl or binary for znodes
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
+    /// A file to write it to; standard output if absent
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<String>,
 }
 
 /// `history convert`.
@@ -122,4 +143,7 @@ pub struct ConvertArgs {
     /// How the file is written; found out if absent
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub format: String,
+    /// A file to write it to; standard output if absent
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<String>,
 }

@@ -5,6 +5,7 @@
 //! least counts.
 
 mod histories;
+mod sweeps;
 mod trees;
 
 use serde_json::json;
@@ -26,17 +27,20 @@ pub fn check(args: &BenchCheckArgs, as_json: bool) -> Done {
     match args.differential {
         Some(histories) => differential(histories, args, as_json),
         None => {
-            print(&measure()?, as_json);
+            print(&measure(args.sweep)?, as_json);
             Ok(Exit::Held)
         }
     }
 }
 
-fn measure() -> Result<Vec<Row>, String> {
+fn measure(swept: u64) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     rows.extend(registers()?);
     rows.extend(others()?);
     rows.extend(forests()?);
+    if swept > 0 {
+        rows.extend(sweeps::rows(swept)?);
+    }
     if let Some(kib) = peak_memory() {
         let what = "the most memory this process held, histories included".to_string();
         rows.push(Row { name: "memory", value: kib, unit: "KiB", what });

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::base::{ClientId, ConnId, PeerId, SessionId, Time, Zxid};
 use crate::history::foreign::{Place, Refusal};
-use crate::history::record::{Event, Happening, History, Operation, Outcome};
+use crate::history::record::{Entry, Event, Happening, Operation, Outcome};
 use crate::history::{At, CallId};
 use crate::jute::proto::{Acl, Id, Stat};
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, WatchKind, WatchMode};
@@ -17,24 +17,15 @@ const DEPTH_MAX: usize = 4;
 /// A payload that does not say what it should.
 struct Damaged;
 
-/// Reads a history.
+/// Reads a history, piece by piece into `sink`; there are no lines here, and the number is 0.
 ///
 /// # Errors
 /// Damage, an early end, and a history without calls.
-pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
+pub fn read(bytes: &mut dyn Read, sink: &mut dyn FnMut(u64, Entry)) -> Result<(), Refusal> {
     let mut file = File { bytes, at: 0 };
-    let mut magic = [0; MAGIC.len()];
-    file.fill(&mut magic)?;
-    if magic != MAGIC {
-        let what = match magic[..MAGIC.len() - 1] == MAGIC[..MAGIC.len() - 1] {
-            true => format!("this is version {} of the binary form", magic[MAGIC.len() - 1]),
-            false => "this is no history in the binary form".to_string(),
-        };
-        let hint = format!("this build reads version {}", MAGIC[MAGIC.len() - 1]);
-        return Err(refusal(what, &hint));
-    }
+    file.begin()?;
     let mut words = Vec::new();
-    let (mut operations, mut events) = (Vec::new(), Vec::new());
+    let (mut calls, mut events) = (0, 0);
     let (mut id, mut called, mut happened) = (0, At::default(), At::default());
     loop {
         let start = file.at;
@@ -43,21 +34,24 @@ pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
         let read = match kind {
             CALLS => {
                 cut.last = called;
-                let read = cut.all(&mut operations, Cut::call);
+                let read = cut.all(&mut calls, &mut |cut| {
+                    cut.call().map(|call| sink(0, Entry::Call(call)))
+                });
                 (id, called) = (cut.id, cut.last);
                 read
             }
             EVENTS => {
                 cut.last = happened;
-                let read = cut.all(&mut events, Cut::event);
+                let read = cut.all(&mut events, &mut |cut| {
+                    cut.event().map(|event| sink(0, Entry::Event(event)))
+                });
                 happened = cut.last;
                 read
             }
             END => {
                 let counts = cut.number().and_then(|calls| Ok((calls, cut.number()?)));
-                let whole = (operations.len() as u64, events.len() as u64);
                 match counts {
-                    Ok(counts) if counts == whole && cut.rest.is_empty() => break,
+                    Ok(counts) if counts == (calls, events) && cut.rest.is_empty() => break,
                     Ok(_) | Err(Damaged) => Err(Damaged),
                 }
             }
@@ -72,11 +66,11 @@ pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
         let what = format!("byte {end}: something stands behind the end");
         return Err(refusal(what, "one file holds one history"));
     }
-    if operations.is_empty() {
+    if calls == 0 {
         let hint = "a history without calls proves nothing: is this the right file?";
         return Err(refusal("no client called anything here".to_string(), hint));
     }
-    Ok(History::of(operations, events))
+    Ok(())
 }
 
 fn refusal(what: String, hint: &str) -> Refusal {
@@ -94,6 +88,20 @@ struct File<'a> {
 }
 
 impl File<'_> {
+    fn begin(&mut self) -> Result<(), Refusal> {
+        let mut magic = [0; MAGIC.len()];
+        self.fill(&mut magic)?;
+        if magic == MAGIC {
+            return Ok(());
+        }
+        let what = match magic[..MAGIC.len() - 1] == MAGIC[..MAGIC.len() - 1] {
+            true => format!("this is version {} of the binary form", magic[MAGIC.len() - 1]),
+            false => "this is no history in the binary form".to_string(),
+        };
+        let hint = format!("this build reads version {}", MAGIC[MAGIC.len() - 1]);
+        Err(refusal(what, &hint))
+    }
+
     fn fill(&mut self, into: &mut [u8]) -> Result<(), Refusal> {
         match self.bytes.read_exact(into) {
             Ok(()) => {
@@ -147,13 +155,15 @@ struct Cut<'a> {
 }
 
 impl Cut<'_> {
-    fn all<T>(
+    /// Everything in the block, counted.
+    fn all(
         &mut self,
-        into: &mut Vec<T>,
-        one: fn(&mut Self) -> Result<T, Damaged>,
+        count: &mut u64,
+        one: &mut dyn FnMut(&mut Self) -> Result<(), Damaged>,
     ) -> Result<(), Damaged> {
         while !self.rest.is_empty() {
-            into.push(one(self)?);
+            one(self)?;
+            *count += 1;
         }
         Ok(())
     }

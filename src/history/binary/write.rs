@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::history::foreign::Words;
-use crate::history::record::{Event, Happening, History, Operation, Outcome};
+use crate::history::record::{Event, Happening, Operation, Outcome};
 use crate::history::{At, CallId};
 use crate::jute::proto::{Acl, Id, Stat};
 use crate::znode::op::{ErrorCode, Op, Reply};
@@ -13,58 +13,97 @@ use super::{CALLS, END, EVENTS, MAGIC, digest};
 /// A block is written when it is about so long.
 const BLOCK: usize = 1 << 16;
 
-/// Writes a history down.
-///
-/// # Errors
-/// Those of `out`.
-pub fn export(history: &History, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(MAGIC)?;
-    let mut writer = Writer {
-        out,
-        payload: Vec::new(),
-        words: Words::new(),
-        known: 0,
-        last: At::default(),
-        id: CallId(0),
-    };
-    for operation in &history.operations {
-        writer.call(operation);
-        writer.flush(CALLS, BLOCK)?;
-    }
-    writer.flush(CALLS, 1)?;
-    writer.last = At::default();
-    for event in &history.events {
-        writer.event(event);
-        writer.flush(EVENTS, BLOCK)?;
-    }
-    writer.flush(EVENTS, 1)?;
-    writer.number(history.operations.len() as u64);
-    writer.number(history.events.len() as u64);
-    writer.flush(END, 1)
-}
-
-struct Writer<'a> {
+/// Writes a history down, call by call. What is written is a whole history only after
+/// [`Writer::finish`].
+pub struct Writer<'a> {
     out: &'a mut dyn Write,
     payload: Vec<u8>,
+    /// What is in the payload.
+    kind: u8,
     words: Words,
     /// Words that were spelt out.
     known: u32,
-    /// The latest time written, from which the next is counted.
-    last: At,
+    /// The latest call's and event's times, from which the next is counted.
+    called: At,
+    happened: At,
     id: CallId,
+    calls: u64,
+    events: u64,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    /// Begins a history.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn new(out: &'a mut dyn Write) -> io::Result<Writer<'a>> {
+        out.write_all(MAGIC)?;
+        Ok(Writer {
+            out,
+            payload: Vec::new(),
+            kind: CALLS,
+            words: Words::new(),
+            known: 0,
+            called: At::default(),
+            happened: At::default(),
+            id: CallId(0),
+            calls: 0,
+            events: 0,
+        })
+    }
+
+    /// The next call, by invocation.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn call(&mut self, call: &Operation) -> io::Result<()> {
+        self.turn_to(CALLS)?;
+        self.calls += 1;
+        self.put_call(call);
+        self.flush(BLOCK)
+    }
+
+    /// The next event, by time.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.turn_to(EVENTS)?;
+        self.events += 1;
+        self.put_event(event);
+        self.flush(BLOCK)
+    }
+
+    /// Says that it is whole.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.turn_to(END)?;
+        self.number(self.calls);
+        self.number(self.events);
+        self.flush(1)
+    }
+
+    /// A block is of one kind.
+    fn turn_to(&mut self, kind: u8) -> io::Result<()> {
+        if self.kind != kind {
+            self.flush(1)?;
+            self.kind = kind;
+        }
+        Ok(())
+    }
+
     /// Ends the block if it has at least so many bytes.
-    fn flush(&mut self, kind: u8, least: usize) -> io::Result<()> {
+    fn flush(&mut self, least: usize) -> io::Result<()> {
         if self.payload.len() < least {
             return Ok(());
         }
         let length = u32::try_from(self.payload.len()).expect("one call fits into four gigabytes");
-        self.out.write_all(&[kind])?;
+        self.out.write_all(&[self.kind])?;
         self.out.write_all(&length.to_le_bytes())?;
         self.out.write_all(&self.payload)?;
-        self.out.write_all(&digest(kind, &self.payload).to_le_bytes())?;
+        self.out.write_all(&digest(self.kind, &self.payload).to_le_bytes())?;
         self.payload.clear();
         Ok(())
     }
@@ -127,7 +166,7 @@ impl Writer<'_> {
         self.signed(at.time.0.wrapping_sub(since.time.0) as i64);
     }
 
-    fn call(&mut self, call: &Operation) {
+    fn put_call(&mut self, call: &Operation) {
         self.signed(i64::from(call.id.0) - i64::from(self.id.0));
         self.id = call.id;
         self.number(u64::from(call.client.0));
@@ -135,8 +174,8 @@ impl Writer<'_> {
         self.number(call.conn.0);
         self.byte(call.server.0);
         self.signed(i64::from(call.xid));
-        self.at(call.invoked, self.last);
-        self.last = call.invoked;
+        self.at(call.invoked, self.called);
+        self.called = call.invoked;
         self.flag(call.returned.is_some());
         if let Some(returned) = call.returned {
             self.at(returned, call.invoked);
@@ -353,9 +392,9 @@ impl Writer<'_> {
         self.signed(i64::from(stat.num_children));
     }
 
-    fn event(&mut self, event: &Event) {
-        self.at(event.at, self.last);
-        self.last = event.at;
+    fn put_event(&mut self, event: &Event) {
+        self.at(event.at, self.happened);
+        self.happened = event.at;
         self.number(u64::from(event.client.0));
         self.signed(event.session.0);
         match &event.what {

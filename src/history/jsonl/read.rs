@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{ClientId, ConnId, PeerId, SessionId, Time, Zxid};
 use crate::history::foreign::{Place, Refusal, Source};
-use crate::history::record::{Event, Happening, History, Operation, Outcome};
+use crate::history::record::{Entry, Event, Happening, Operation, Outcome};
 use crate::history::{At, CallId};
 use crate::jute::proto::{Acl, Id, Stat};
 use crate::znode::op::{ErrorCode, Op, Reply};
@@ -19,15 +19,14 @@ use super::SCHEMA;
 /// What is wrong with a line.
 type Bad = String;
 
-/// Reads a history.
+/// Reads a history, each line with its number into `sink`.
 ///
 /// # Errors
 /// The first line that cannot be understood, and a history without calls.
-pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
+pub fn read(bytes: &mut dyn Read, sink: &mut dyn FnMut(u64, Entry)) -> Result<(), Refusal> {
     let mut source = Source::new(bytes);
-    let (mut operations, mut events) = (Vec::new(), Vec::new());
     let mut line = Vec::new();
-    let mut headed = false;
+    let (mut headed, mut last) = (false, None);
     loop {
         let place = source.place();
         if !source.line(&mut line) {
@@ -60,29 +59,29 @@ pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
             _ if !headed => return Err(refuse(format!("the first line must name `{SCHEMA}`"))),
             Some("call") => {
                 let call = call(&fields).map_err(refuse)?;
-                follows(operations.last(), &call).map_err(refuse)?;
-                operations.push(call);
+                follows(last, &call).map_err(refuse)?;
+                last = Some((call.id, call.invoked));
+                sink(place.line, Entry::Call(call));
             }
-            Some(_) => events.push(event(&fields).map_err(refuse)?),
+            Some(_) => sink(place.line, Entry::Event(event(&fields).map_err(refuse)?)),
             None => return Err(refuse("`type` is missing".to_string())),
         }
     }
     if let Some(failure) = source.failure() {
         return Err(failure);
     }
-    if operations.is_empty() {
+    if last.is_none() {
         let hint = "a history without calls proves nothing: is this the right file?";
         return Err(Refusal::at(source.place(), "no client called anything here", hint));
     }
-    operations.shrink_to_fit();
-    Ok(History::of(operations, events))
+    Ok(())
 }
 
 /// Calls stand in the order of their invocations and numbers.
-fn follows(before: Option<&Operation>, call: &Operation) -> Result<(), Bad> {
-    let Some(before) = before else { return Ok(()) };
-    if call.id <= before.id || call.invoked < before.invoked {
-        return Err(format!("call {} stands behind call {}", call.id.0, before.id.0));
+fn follows(before: Option<(CallId, At)>, call: &Operation) -> Result<(), Bad> {
+    let Some((id, invoked)) = before else { return Ok(()) };
+    if call.id <= id || call.invoked < invoked {
+        return Err(format!("call {} stands behind call {}", call.id.0, id.0));
     }
     Ok(())
 }

@@ -37,6 +37,8 @@ pub struct Shape {
     pub rare: u32,
     /// Calls of one epoch; 0 for one epoch only.
     pub epoch: u64,
+    /// Of a hundred reads, so many are answered by a server that has applied everything.
+    pub fresh: u32,
 }
 
 impl Shape {
@@ -54,6 +56,7 @@ impl Shape {
             watches: 200,
             rare: 40,
             epoch: 100,
+            fresh: 0,
         }
     }
 
@@ -71,6 +74,7 @@ impl Shape {
             watches: 20,
             rare: 5,
             epoch: 1_000_000,
+            fresh: 0,
         }
     }
 }
@@ -448,7 +452,9 @@ impl Forge<'_> {
                 return;
             }
             None => {
-                if let Op::Sync { .. } = op {
+                let fresh = self.shape.fresh;
+                let fresh = fresh > 0 && self.dice.below(100) < u64::from(fresh);
+                if fresh || matches!(op, Op::Sync { .. }) {
                     self.apply_to(server, self.end());
                 }
                 let view = self.servers[server].shown;

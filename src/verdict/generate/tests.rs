@@ -2,8 +2,10 @@
 //! every format.
 
 use super::*;
+use crate::history::History;
 use crate::history::foreign::{read, write};
-use crate::verdict::judge::{Answer, Question, judge};
+use crate::verdict::forge;
+use crate::verdict::judge::{Answer, Question, judge, judge_znodes};
 
 fn shape(object: Object, seed: u64) -> Shape {
     let (ops, clients, crashed, stale) = (60, 4, 0, 0);
@@ -12,11 +14,7 @@ fn shape(object: Object, seed: u64) -> Shape {
 }
 
 fn make(shape: &Shape) -> Foreign {
-    match generate(shape) {
-        Ok(Made::Foreign(foreign)) => foreign,
-        Ok(Made::Znodes(_)) => panic!("these are no znodes"),
-        Err(why) => panic!("{shape:?}: {why}"),
-    }
+    generate(shape).unwrap_or_else(|why| panic!("{shape:?}: {why}"))
 }
 
 fn answer(foreign: Foreign, object: Object) -> Answer {
@@ -91,4 +89,28 @@ fn the_same_seed_makes_the_same_bytes() {
         all.push_str(&String::from_utf8(bytes).expect("EDN is text"));
     }
     insta::assert_snapshot!(all);
+}
+
+/// What a made znode history is judged to be.
+fn swept(seed: u64, wrong: Option<tree::Field>) -> Answer {
+    let mut history = History::new();
+    let shape = forge::Shape { fresh: 50, ..forge::Shape::small(600) };
+    tree::generate(seed, shape, wrong, &mut |entry| history.take(entry))
+        .unwrap_or_else(|why| panic!("{wrong:?} {seed}: {why}"));
+    assert!(history.operations.len() >= 600);
+    judge_znodes(&history, &Question::default()).expect("it can be judged").answer
+}
+
+#[test]
+fn znode_histories_are_never_illegal_unless_something_was_made_wrong() {
+    for seed in 0..20 {
+        let found = swept(seed, None);
+        assert!(!matches!(found, Answer::False(_)), "{seed}: {found:?}");
+    }
+    for (name, field) in tree::Field::ALL {
+        for seed in 0..10 {
+            let found = swept(seed, Some(field));
+            assert_ne!(found, Answer::True, "{name} {seed}");
+        }
+    }
 }

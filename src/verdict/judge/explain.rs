@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::verdict::model::{Model, Timed};
-use crate::verdict::search::{Limit, Reached, Stuck};
+use crate::verdict::search::{self, Limit, Options, Reached, Stuck};
 
 use super::lower::Lowered;
 
@@ -23,6 +23,10 @@ pub struct Why {
     pub prefix: Vec<Candidate>,
     /// What would have to come next, none of which can.
     pub next: Vec<Candidate>,
+    /// Calls whose answers contradict each other, whatever else happened; only if it was asked.
+    pub core: Vec<Candidate>,
+    /// Whether each of them is needed.
+    pub minimal: bool,
 }
 
 /// An operation, for people.
@@ -43,21 +47,15 @@ pub struct Candidate {
 /// How many operations of the order are shown.
 const SHOWN: usize = 5;
 
-/// Why the search found no order.
-pub fn why<M: Model>(model: &M, lowered: &Lowered<M::Op, M::Answer>, stuck: &Stuck) -> Why {
+/// Why the search found no order: none by real time, or, `in_order`, none by each process's.
+pub fn why<M: Model>(
+    model: &M,
+    lowered: &Lowered<M::Op, M::Answer>,
+    stuck: &Stuck,
+    in_order: bool,
+) -> Why {
     let ops = &lowered.ops;
-    let candidate = |index: usize, reason: String| {
-        let timed = &ops[index];
-        let (line, end_line) = lowered.lines[index];
-        let shown = model.show(&timed.op, timed.answer.as_ref());
-        Candidate {
-            line: line.into(),
-            end_line: end_line.into(),
-            process: timed.process,
-            text: lowered.numbers.spell(&shown),
-            reason: lowered.numbers.spell(&reason),
-        }
-    };
+    let candidate = |index: usize, reason: String| candidate(model, lowered, index, &reason);
     let mut state = model.start();
     for index in &stuck.placed {
         let timed = &ops[*index];
@@ -84,16 +82,72 @@ pub fn why<M: Model>(model: &M, lowered: &Lowered<M::Op, M::Answer>, stuck: &Stu
     let placed: BTreeSet<usize> = stuck.placed.iter().copied().collect();
     let (placed, of) = (placed.len() as u64, stuck.part.len() as u64);
     let first = next.iter().find(|one| one.end_line > 0).or(next.first());
+    let what = if in_order {
+        "no order of all operations keeps each process's"
+    } else {
+        "no order of all operations respects real time"
+    };
     let detail = match first {
         Some(one) => format!(
-            "no order of all operations respects real time: after {placed} of {of}, `{}` of line \
-             {} cannot come next ({})",
+            "{what}: after {placed} of {of}, `{}` of line {} cannot come next ({})",
             one.text, one.line, one.reason
         ),
-        None => "no order of all operations respects real time".to_string(),
+        None => what.to_string(),
     };
     let prefix = prefix.collect();
-    Why { property: "Linearizability", detail, placed, of, prefix, next }
+    let property = if in_order { "SequentialConsistency" } else { "Linearizability" };
+    Why { property, detail, placed, of, prefix, next, ..Why::default() }
+}
+
+/// An operation, for people.
+fn candidate<M: Model>(
+    model: &M,
+    lowered: &Lowered<M::Op, M::Answer>,
+    index: usize,
+    reason: &str,
+) -> Candidate {
+    let timed = &lowered.ops[index];
+    let (line, end_line) = lowered.lines[index];
+    let shown = model.show(&timed.op, timed.answer.as_ref());
+    Candidate {
+        line: line.into(),
+        end_line: end_line.into(),
+        process: timed.process,
+        text: lowered.numbers.spell(&shown),
+        reason: lowered.numbers.spell(reason),
+    }
+}
+
+/// An order, for people.
+pub fn listed<M: Model>(
+    model: &M,
+    lowered: &Lowered<M::Op, M::Answer>,
+    order: &[usize],
+) -> Vec<Candidate> {
+    order.iter().map(|index| candidate(model, lowered, *index, "")).collect()
+}
+
+/// Finds the operation that cannot be placed and a minimal core, by searching smaller histories.
+pub fn add_core<M: Model>(
+    model: &M,
+    lowered: &Lowered<M::Op, M::Answer>,
+    stuck: &Stuck,
+    options: &Options,
+    why: &mut Why,
+) {
+    let found = search::explain(model, &lowered.ops, stuck, options);
+    why.core = listed(model, lowered, &found.core);
+    why.minimal = found.minimal;
+    if options.in_order {
+        // What comes next there is told by time, which is of no account here.
+        return;
+    }
+    let refused = found.refused.iter();
+    why.next =
+        refused.map(|(index, reason)| candidate(model, lowered, *index, reason)).collect();
+    let shown = found.prefix.len().saturating_sub(SHOWN);
+    why.placed = found.prefix.len() as u64;
+    why.prefix = listed(model, lowered, &found.prefix[shown..]);
 }
 
 /// What real time lets come next: what was called before anything else that is left has ended.

@@ -2,11 +2,26 @@
 //!
 //! ```text
 //!   Foreign --which model?--> typed operations --search--> Judgement
-//!   History --level, sync---> the znode service's oracles --> Judgement
+//!   History --zxids or none-> witness, views or search ---> Judgement
 //! ```
 //!
 //! Here neutral calls get their meaning: which model they are of, what their words and values
 //! stand for, what becomes of calls that failed. What no model here can judge is refused.
+//!
+//! ```
+//! use zoosim::history::foreign::{Format, read};
+//! use zoosim::verdict::judge::{Answer, Level, Question, judge};
+//!
+//! let log = "0 :invoke :write 1\n0 :ok :write 1\n1 :invoke :read nil\n1 :ok :read nil\n";
+//! let read = || read(&mut log.as_bytes(), Format::Auto);
+//! let found = judge(read()?, &Question::default())?;
+//! let Answer::False(why) = found.answer else { panic!("the read is stale") };
+//! assert_eq!((why.property, why.next[0].line), ("Linearizability", 3));
+//! // Without a clock the reader may simply have come first.
+//! let question = Question { level: Some(Level::Sequential), ..Question::default() };
+//! assert_eq!(judge(read()?, &question)?.answer, Answer::True);
+//! # Ok::<(), zoosim::history::foreign::Refusal>(())
+//! ```
 
 mod explain;
 mod keyed;
@@ -15,16 +30,16 @@ mod znodes;
 
 use std::collections::BTreeSet;
 
-use crate::history;
 use crate::history::foreign::{Foreign, Refusal, Value};
 
 use super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set};
 use super::search;
 
+pub use super::sweep::{Level, Staleness, SyncFlavour};
 pub use explain::{Candidate, Why};
 pub use keyed::Keyed;
 pub use lower::Fail;
-pub use znodes::{Level, SyncFlavour, sync_flavour};
+pub use znodes::{Gathering, judge_znodes};
 
 /// What a history is judged against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +109,45 @@ impl Object {
     }
 }
 
+/// How a question is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// The history claims an order by its zxids, which is found true or not.
+    Witness,
+    /// The order of writes is known, and a state is looked for that each read fits.
+    Views,
+    /// An order is searched for.
+    Search,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: [Mode; 3] = [Mode::Witness, Mode::Views, Mode::Search];
+
+    /// As `--mode` spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Witness => "witness",
+            Mode::Views => "views",
+            Mode::Search => "search",
+        }
+    }
+
+    /// The mode of that name.
+    pub fn from_name(name: &str) -> Option<Mode> {
+        Mode::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// The kind of sync of that name.
+pub fn sync_flavour(name: &str) -> Option<SyncFlavour> {
+    match name {
+        "strict" => Some(SyncFlavour::Strict),
+        "zookeeper" => Some(SyncFlavour::ZooKeeper),
+        _ => None,
+    }
+}
+
 /// What is asked of a history.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -103,6 +157,12 @@ pub struct Question {
     pub level: Option<Level>,
     /// What a sync promises.
     pub sync: SyncFlavour,
+    /// `None`: what the history has zxids for. Of znode histories only.
+    pub mode: Option<Mode>,
+    /// Whether a minimal core is wanted of what is not as asked.
+    pub explain: bool,
+    /// Whether the order is wanted of what is.
+    pub order: bool,
     /// What becomes of calls that failed.
     pub fail: Fail,
     /// The search's budgets and reductions.
@@ -112,7 +172,16 @@ pub struct Question {
 impl Default for Question {
     fn default() -> Question {
         let search = search::Options::default();
-        Question { object: None, level: None, sync: SyncFlavour::Strict, fail: Fail::Drop, search }
+        Question {
+            object: None,
+            level: None,
+            sync: SyncFlavour::Strict,
+            mode: None,
+            explain: false,
+            order: false,
+            fail: Fail::Drop,
+            search,
+        }
     }
 }
 
@@ -145,6 +214,8 @@ pub struct Judgement {
     pub object: Object,
     /// At which level.
     pub level: Level,
+    /// How it was found out.
+    pub mode: Mode,
     /// How many calls there were.
     pub calls: u64,
     /// How many of these were judged: failed ones, and reads without an answer, say nothing.
@@ -153,20 +224,49 @@ pub struct Judgement {
     pub keys: u64,
     /// What it came to.
     pub answer: Answer,
-    /// Notes for people: numbers that were measured on the way.
-    pub notes: Vec<(&'static str, String)>,
+    /// The order that makes it true, if that was asked; empty if it is not known.
+    pub order: Vec<Candidate>,
+    /// Of a witness, by property: its name, how often it was evaluated, how often it was found
+    /// broken, and whether the level demands it.
+    pub properties: Vec<(&'static str, u64, u64, bool)>,
+    /// Of a witness: how stale reads were (P12).
+    pub staleness: Option<Staleness>,
+    /// Of a witness: the strongest level at which the history holds.
+    pub strongest: Option<Level>,
+    /// Of a witness that is contradicted, if an explanation was asked and the history is small: what
+    /// a search says that believes no zxid.
+    pub searched: Option<&'static str>,
+}
+
+impl Judgement {
+    /// One that is not decided yet.
+    fn of(object: Object, level: Level, mode: Mode, calls: u64, judged: u64) -> Judgement {
+        Judgement {
+            object,
+            level,
+            mode,
+            calls,
+            judged,
+            keys: 0,
+            answer: Answer::Unknown(String::new()),
+            order: Vec::new(),
+            properties: Vec::new(),
+            staleness: None,
+            strongest: None,
+            searched: None,
+        }
+    }
 }
 
 /// Searches calls that may have keys: each key is an object of its own.
 macro_rules! judge_keys {
-    ($foreign:ident, $options:ident, $model:expr, $lower:ident $(, $more:expr)*) => {
+    ($foreign:ident, $question:ident, $model:expr, $lower:ident $(, $more:expr)*) => {
         if $foreign.keys.is_empty() {
-            searched(&$model, &lower::$lower($foreign $(, $more)*, |_, op| op)?, $options)
+            searched(&$model, lower::$lower($foreign $(, $more)*, |_, op| op)?, $question)
         } else {
             let lowered = lower::$lower($foreign $(, $more)*, keyed::Op::new)?;
-            // Keys are apart whatever else is switched off: that is what keys are.
-            let options = search::Options { parts: true, ..$options.clone() };
-            searched(&Keyed { inner: $model, names: lowered.keys.clone() }, &lowered, &options)
+            let model = Keyed { inner: $model, names: lowered.keys.clone() };
+            searched(&model, lowered, $question)
         }
     };
 }
@@ -181,22 +281,26 @@ pub fn judge(foreign: Foreign, question: &Question) -> Result<Judgement, Refusal
         None => detect(&foreign)?,
     };
     let level = question.level.unwrap_or(Level::Linearizable);
-    if level != Level::Linearizable {
+    if ![Level::Linearizable, Level::Sequential].contains(&level) {
         let what = format!("`{}` is a level of znode histories", level.name());
-        return Err(Refusal::on_line(0, what, "other objects are judged at `linearizable`"));
+        let hint = "other objects are judged at `linearizable` or `sequential`";
+        return Err(Refusal::on_line(0, what, hint));
+    }
+    if let Some(mode) = question.mode.filter(|mode| *mode != Mode::Search) {
+        let what = format!("mode `{}` needs zxids, which these calls have not", mode.name());
+        return Err(Refusal::on_line(0, what, "leave out `--mode`"));
     }
     let total = foreign.calls.len() as u64;
     let keys = foreign.keys.len() as u64;
     let fail = question.fail;
-    let options = &question.search;
-    let (judged, answer) = match object {
-        Object::Register => judge_keys!(foreign, options, Register::default(), register, fail),
-        Object::Mutex => judge_keys!(foreign, options, Mutex, mutex, fail),
-        Object::Set => judge_keys!(foreign, options, Set, set),
-        Object::Queue => judge_keys!(foreign, options, Queue, queue, fail),
-        Object::Fifo => judge_keys!(foreign, options, Fifo, queue, fail),
-        Object::Kv => searched(&Kv::default(), &lower::kv(foreign)?, options),
-        Object::List => searched(&Lists::default(), &lower::list(foreign)?, options),
+    let (judged, answer, order) = match object {
+        Object::Register => judge_keys!(foreign, question, Register::default(), register, fail),
+        Object::Mutex => judge_keys!(foreign, question, Mutex, mutex, fail),
+        Object::Set => judge_keys!(foreign, question, Set, set),
+        Object::Queue => judge_keys!(foreign, question, Queue, queue, fail),
+        Object::Fifo => judge_keys!(foreign, question, Fifo, queue, fail),
+        Object::Kv => searched(&Kv::default(), lower::kv(foreign)?, question),
+        Object::List => searched(&Lists::default(), lower::list(foreign)?, question),
         Object::Znodes => {
             let what = "calls of another tool are no znode history";
             let hint = "znode histories are zoosim's own: `history.jsonl` of a run";
@@ -207,36 +311,40 @@ pub fn judge(foreign: Foreign, question: &Question) -> Result<Judgement, Refusal
         let what = format!("none of the {total} calls says anything: all failed, or have no end");
         return Err(Refusal::on_line(0, what, "an empty history proves nothing"));
     }
-    Ok(Judgement { object, level, calls: total, judged, keys, answer, notes: Vec::new() })
+    let judgement = Judgement::of(object, level, Mode::Search, total, judged);
+    Ok(Judgement { keys, answer, order, ..judgement })
 }
 
-/// Judges a history of the znode service.
-///
-/// # Errors
-/// A question that is not for such histories.
-pub fn judge_znodes(history: &history::History, question: &Question) -> Result<Judgement, Refusal> {
-    if let Some(object) = question.object.filter(|object| *object != Object::Znodes) {
-        let what = format!("this is a znode history, which model `{}` cannot judge", object.name());
-        return Err(Refusal::on_line(0, what, "leave out `--model`"));
-    }
-    let level = question.level.unwrap_or(Level::SyncLinearizable);
-    let calls = history.operations.len() as u64;
-    let (answer, notes) = znodes::judge(history, level, question.sync, &question.search)?;
-    let object = Object::Znodes;
-    Ok(Judgement { object, level, calls, judged: calls, keys: 0, answer, notes })
-}
-
+/// Looks for an order. Keys and other parts of the state are judged apart, except where only the
+/// order within each process counts: an order of each part is none of all then.
 fn searched<M: Model>(
     model: &M,
-    lowered: &lower::Lowered<M::Op, M::Answer>,
-    options: &search::Options,
-) -> (u64, Answer) {
-    let answer = match search::check(model, &lowered.ops, options) {
-        search::Found::Legal(_) => Answer::True,
-        search::Found::Illegal(stuck) => Answer::False(explain::why(model, lowered, &stuck)),
+    mut lowered: lower::Lowered<M::Op, M::Answer>,
+    question: &Question,
+) -> (u64, Answer, Vec<Candidate>) {
+    let mut options = search::Options { parts: true, ..question.search.clone() };
+    if question.level == Some(Level::Sequential) {
+        lower::forget_time(&mut lowered);
+        options.in_order = true;
+    }
+    let mut order = Vec::new();
+    let answer = match search::check(model, &lowered.ops, &options) {
+        search::Found::Legal(found) => {
+            if question.order {
+                order = explain::listed(model, &lowered, &found);
+            }
+            Answer::True
+        }
+        search::Found::Illegal(stuck) => {
+            let mut why = explain::why(model, &lowered, &stuck, options.in_order);
+            if question.explain {
+                explain::add_core(model, &lowered, &stuck, &options, &mut why);
+            }
+            Answer::False(why)
+        }
         search::Found::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
     };
-    (lowered.ops.len() as u64, answer)
+    (lowered.ops.len() as u64, answer, order)
 }
 
 /// Which object's these operations are.

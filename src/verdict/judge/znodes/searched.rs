@@ -1,0 +1,101 @@
+//! By search: no zxid is believed, an order is looked for that explains the answers.
+//!
+//! All levels but the last are questions of one search: whether reads may lag, whether a sync brings
+//! them up to date, and whether real time counts. What one session alone is to be shown is no
+//! order of all: there a search only proves.
+
+use crate::history::{History, Operation};
+use crate::verdict::judge::{Answer, Judgement, Level, Question, Why, explain};
+use crate::verdict::search::znodes::{self, Reads, Ready};
+use crate::verdict::search::{self, Found, Stuck};
+use crate::verdict::sweep::SyncFlavour;
+use crate::znode::op::Op;
+
+use super::Lines;
+
+/// How many operations of the order are shown.
+const SHOWN: usize = 5;
+
+/// Judges a history without its zxids.
+pub fn judge(
+    history: &History,
+    lines: &Lines<'_>,
+    question: &Question,
+    judgement: &mut Judgement,
+) {
+    let level = judgement.level;
+    let strict = question.sync == SyncFlavour::Strict;
+    let mut ready = match level {
+        Level::Linearizable => znodes::ready(history, Reads::Fresh),
+        Level::SyncLinearizable if strict => znodes::ready(history, Reads::Lag),
+        Level::SyncLinearizable | Level::Osc => znodes::ready(&unsynced(history), Reads::Lag),
+        Level::Sequential | Level::Session => znodes::ready(history, Reads::Fresh),
+    };
+    if level >= Level::Sequential {
+        // Only the order within each session is left.
+        ready.ops.iter_mut().for_each(|timed| timed.ret = u64::MAX);
+    }
+    let options = znodes::of_sessions(&question.search);
+    judgement.answer = match search::check(&ready.model, &ready.ops, &options) {
+        Found::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
+        Found::Illegal(_) if level == Level::Session => Answer::Unknown(
+            "there is no order of all calls, and what each session alone was shown is not searched"
+                .to_string(),
+        ),
+        Found::Illegal(stuck) => {
+            Answer::False(why(&ready, &stuck, lines, question, level >= Level::Sequential))
+        }
+        Found::Legal(order) => {
+            if question.order {
+                let calls = order.iter().filter_map(|at| ready.calls[*at]);
+                judgement.order = calls.map(|id| lines.candidate(id.0, "")).collect();
+            }
+            Answer::True
+        }
+    };
+}
+
+fn why(
+    ready: &Ready,
+    stuck: &Stuck,
+    lines: &Lines<'_>,
+    question: &Question,
+    timeless: bool,
+) -> Why {
+    let named = |at: &usize, reason: &str| Some(lines.candidate(ready.calls[*at]?.0, reason));
+    let mut why = Why {
+        property: if timeless { "SequentialConsistency" } else { "Linearizability" },
+        placed: stuck.placed.len() as u64,
+        of: stuck.part.len() as u64,
+        ..Why::default()
+    };
+    let shown = stuck.placed.len().saturating_sub(SHOWN);
+    why.prefix = stuck.placed[shown..].iter().filter_map(|at| named(at, "")).collect();
+    let reason = "its answer does not fit";
+    why.next = stuck.next.iter().filter_map(|at| named(at, reason)).collect();
+    if question.explain {
+        let options = znodes::of_sessions(&question.search);
+        let found = search::explain(&ready.model, &ready.ops, stuck, &options);
+        why.core = found.core.iter().filter_map(|at| named(at, "")).collect();
+        why.minimal = found.minimal;
+        if !timeless {
+            let shown = found.prefix.len().saturating_sub(SHOWN);
+            why.placed = found.prefix.len() as u64;
+            why.prefix = found.prefix[shown..].iter().filter_map(|at| named(at, "")).collect();
+            why.next = found.refused.iter().filter_map(|(at, why)| named(at, why)).collect();
+        }
+    }
+    let (placed, of) = (why.placed, why.of);
+    let first = why.next.first().map_or(String::new(), |one| {
+        format!(": {} cannot come next ({})", one.text, one.reason)
+    });
+    let what = if timeless { "keeps each session's" } else { "respects real time" };
+    why.detail = format!("no order of all calls {what}: after {placed} of {of}{first}");
+    why
+}
+
+fn unsynced(history: &History) -> History {
+    let is_sync = |operation: &&Operation| matches!(operation.op, Op::Sync { .. });
+    let kept = history.operations.iter().filter(|operation| !is_sync(operation));
+    History::of(kept.cloned().collect(), Vec::new())
+}

@@ -1,0 +1,173 @@
+//! The modes against each other, on small histories from seeds.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::base::Zxid;
+use crate::verdict::forge::Shape;
+use crate::verdict::generate::tree::{Field, generate};
+use crate::verdict::judge::{Answer, SyncFlavour};
+
+fn made(seed: u64, calls: u64, wrong: Option<Field>) -> Option<History> {
+    let shape = Shape {
+        sessions: 3,
+        servers: 2,
+        pipeline: 1 + seed as u32 % 2,
+        tops: 1,
+        lost: if seed % 3 == 0 { 40 } else { 0 },
+        rare: 20,
+        fresh: (seed as u32 % 3) * 50,
+        ..Shape::small(calls)
+    };
+    let mut history = History::new();
+    generate(seed, shape, wrong, &mut |entry| history.take(entry)).ok()?;
+    Some(history)
+}
+
+/// The same without the zxids of these.
+fn without(history: &History, of: impl Fn(&Operation) -> bool) -> History {
+    let mut bare = history.clone();
+    for operation in &mut bare.operations {
+        if of(operation) {
+            operation.zxid = None;
+        }
+    }
+    bare
+}
+
+fn judged(history: &History, level: Level, mode: Option<Mode>) -> Judgement {
+    let mut question = Question { level: Some(level), mode, ..Question::default() };
+    question.search.nodes = 100_000;
+    judge_znodes(history, &question).unwrap_or_else(|why| panic!("{why}"))
+}
+
+#[test]
+fn what_a_history_has_zxids_for_decides_who_judges_it() {
+    let whole = made(1, 60, None).expect("a legal one");
+    let level = Level::SyncLinearizable;
+    assert_eq!(judged(&whole, level, None).mode, Mode::Witness);
+    let writes = without(&whole, |operation| !operation.op.is_write());
+    assert_eq!(judged(&writes, level, None).mode, Mode::Views);
+    let none = without(&whole, |_| true);
+    assert_eq!(judged(&none, level, None).mode, Mode::Search);
+    let forced = Question { mode: Some(Mode::Witness), ..Question::default() };
+    let refused = judge_znodes(&none, &forced).expect_err("there are no zxids");
+    assert!(refused.what.contains("no zxid, which mode `witness` needs"), "{refused}");
+    let late = without(&made(2, 3_000, None).expect("a legal one"), |call| call.id.0 > 2_500);
+    let refused = judge_znodes(&late, &Question::default()).expect_err("it begins otherwise");
+    assert!(refused.what.contains("though those before it have"), "{refused}");
+}
+
+/// A witness's order is one that the others may find, so what it proves they never refuse; and what
+/// they refuse it never accepts.
+#[test]
+fn no_mode_contradicts_another() {
+    let mut counts: BTreeMap<(Mode, &str), u32> = BTreeMap::new();
+    let wrongs = Field::ALL.iter().map(|(_, field)| Some(*field));
+    for wrong in [None].into_iter().chain(wrongs) {
+        for seed in 0..12 {
+            let Some(history) = made(seed, 40 + seed * 5, wrong) else { continue };
+            for level in Level::ALL {
+                let told = Mode::ALL.map(|mode| judged(&history, level, Some(mode)).answer);
+                for (mode, answer) in Mode::ALL.iter().zip(&told) {
+                    *counts.entry((*mode, answer.word())).or_default() += 1;
+                    if wrong.is_none() && level > Level::Linearizable {
+                        let fine = !matches!(answer, Answer::False(_));
+                        assert!(fine, "{mode:?} {level:?} {seed}: {answer:?}");
+                    }
+                }
+                let [witness, views, search] = &told;
+                let what = || format!("{wrong:?} {level:?} {seed}: {told:?}");
+                if *witness == Answer::True {
+                    assert!(!matches!(views, Answer::False(_)), "{}", what());
+                    assert!(!matches!(search, Answer::False(_)), "{}", what());
+                }
+                if *views == Answer::True {
+                    assert!(!matches!(search, Answer::False(_)), "{}", what());
+                }
+            }
+        }
+    }
+    for mode in Mode::ALL {
+        for word in ["true", "false"] {
+            let often = counts.get(&(mode, word)).copied().unwrap_or(0);
+            assert!(often > 20, "{mode:?} {word}: {counts:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stale_view_that_shows_nothing_stale_is_linearizable() {
+    let mut history = made(4, 80, None).expect("a legal one");
+    history.events.clear();
+    let level = Level::Linearizable;
+    let fresh = Shape { fresh: 100, lost: 0, rare: 0, watches: 0, ..Shape::small(80) };
+    let mut history = History::new();
+    generate(4, fresh, None, &mut |entry| history.take(entry)).expect("a legal one");
+    assert_eq!(judged(&history, level, None).answer, Answer::True);
+    // A read of what nobody touched since may as well name an older state.
+    let mut older = None;
+    for at in 0..history.operations.len() {
+        let call = &history.operations[at];
+        if call.op.is_write() || !is_answered(call) {
+            continue;
+        }
+        let mut other = history.clone();
+        other.operations[at].zxid = call.zxid.map(|zxid| Zxid(zxid.0 - 1));
+        let found = judged(&other, level, None);
+        assert_ne!(found.answer, Answer::Unknown(String::new()));
+        if found.mode == Mode::Views && found.answer == Answer::True {
+            older = Some(at);
+        }
+    }
+    assert!(older.is_some(), "no read could name an older state");
+}
+
+#[test]
+fn a_sync_of_zookeeper_s_kind_promises_less() {
+    let mut found = 0;
+    for seed in 0..200 {
+        let shape = Shape { fresh: 0, lost: 0, rare: 200, ..Shape::small(120) };
+        let mut history = History::new();
+        generate(seed, shape, None, &mut |entry| history.take(entry)).expect("a legal one");
+        // A sync that caught up with nothing: its session stays where it was.
+        let first = history.operations.iter().position(|call| call.id.0 > 40);
+        let Some(first) = first else { continue };
+        for at in first..history.operations.len() {
+            let call = history.operations[at].clone();
+            if !matches!(call.op, crate::znode::op::Op::Sync { .. }) || call.zxid.is_none() {
+                continue;
+            }
+            let before = history.operations[..at].iter().rev();
+            let mut before = before.filter(|other| other.session == call.session);
+            let Some(view) = before.find_map(|other| other.zxid) else { continue };
+            history.operations[at].zxid = Some(view);
+            break;
+        }
+        let ask = |sync| {
+            let question = Question { sync, ..Question::default() };
+            judge_znodes(&history, &question).expect("it can be judged").answer
+        };
+        let (strict, loose) = (ask(SyncFlavour::Strict), ask(SyncFlavour::ZooKeeper));
+        if let (Answer::False(why), Answer::True) = (&strict, &loose) {
+            assert_eq!(why.property, "SyncedRead");
+            found += 1;
+        }
+    }
+    assert!(found > 5, "{found} syncs were behind");
+}
+
+#[test]
+fn a_core_contradicts_itself_as_the_whole_does() {
+    let mut small = 0;
+    for (name, wrong) in Field::ALL {
+        let Some(history) = made(5, 120, Some(wrong)) else { continue };
+        let question = Question { explain: true, ..Question::default() };
+        let judgement = judge_znodes(&history, &question).expect("it can be judged");
+        let Answer::False(why) = judgement.answer else { continue };
+        assert!(!why.core.is_empty(), "{name}");
+        assert!(why.core.len() <= history.operations.len(), "{name}");
+        small += u32::from(why.minimal && why.core.len() <= 12);
+    }
+    assert!(small >= 8, "{small} cores are small");
+}

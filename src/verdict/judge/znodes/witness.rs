@@ -1,0 +1,87 @@
+//! By zxids: the order is claimed, and the sweep finds it true or not.
+
+use std::collections::BTreeMap;
+
+use crate::base::Zxid;
+use crate::history::{At, CallId, History, Operation};
+use crate::verdict::judge::{Answer, Candidate, Judgement, Level, Mode, Question, Why};
+use crate::verdict::search::Options;
+use crate::verdict::sweep::{self, Breach, Judged, Tape};
+use crate::verdict::views;
+
+use super::{Lines, answer, core, first_words, is_answered, searched};
+
+/// Histories of at most so many calls are searched, too, to explain them.
+const SEARCHED: usize = 5_000;
+
+/// Steps that this may take.
+const NODES: u64 = 1_000_000;
+
+/// Judges the columns of a history.
+pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement: &mut Judgement) {
+    let (level, sync) = (judgement.level, question.sync);
+    let report = sweep::check(tape);
+    judgement.strongest = report.strongest(sync);
+    let table = report.properties.iter();
+    let demanded = |name| level.demands(name, sync);
+    judgement.properties =
+        table.map(|(name, asked, broken)| (*name, *asked, *broken, demanded(name))).collect();
+    judgement.answer = match report.judge(level, sync) {
+        Judged::Broken(breach) => Answer::False(why(&breach, lines, question)),
+        judged @ (Judged::Holds | Judged::Undecided(_)) => answer(judged, lines),
+    };
+    if let (Answer::True, true, Some(history)) = (&judgement.answer, question.order, lines.kept) {
+        judgement.order = order(history, &report.found, lines);
+    }
+    // A read that was answered from an older state may have seen what a newer one holds, too.
+    if let (Answer::False(_), Level::Linearizable, Some(history)) =
+        (&judgement.answer, level, lines.kept)
+        && report.judge(Level::SyncLinearizable, sync) == Judged::Holds
+    {
+        judgement.mode = Mode::Views;
+        judgement.answer = answer(views::check(history, level, sync), lines);
+    }
+    if let (Answer::False(_), true, Some(history)) =
+        (&judgement.answer, question.explain, lines.kept)
+        && history.operations.len() <= SEARCHED
+    {
+        let mut other = Judgement::of(judgement.object, level, Mode::Search, 0, 0);
+        let search = Options { nodes: question.search.nodes.min(NODES), ..question.search.clone() };
+        searched::judge(history, lines, &Question { search, ..question.clone() }, &mut other);
+        judgement.searched = Some(other.answer.word());
+    }
+    judgement.staleness = Some(report.staleness);
+}
+
+fn why(breach: &Breach, lines: &Lines<'_>, question: &Question) -> Why {
+    let mut why = first_words(breach, lines);
+    let Some(history) = lines.kept else { return why };
+    let before = |at: &At| at.time.0 < breach.time;
+    let done = |operation: &&Operation| {
+        is_answered(operation) && operation.returned.as_ref().is_some_and(before)
+    };
+    let mut ended: Vec<_> = history.operations.iter().filter(done).collect();
+    ended.sort_by_key(|operation| (operation.returned, operation.id));
+    why.placed = ended.len() as u64;
+    let last = ended[ended.len().saturating_sub(5)..].iter();
+    why.prefix = last.map(|operation| lines.candidate(operation.id.0, "")).collect();
+    if question.explain {
+        let core = core::core(history, breach);
+        why.minimal = core.minimal;
+        why.core = core.calls.iter().map(|id| lines.candidate(id.0, "")).collect();
+    }
+    why
+}
+
+/// The order that the zxids witness: transactions by zxid, reads behind the one that they show.
+fn order(history: &History, found: &[(CallId, Zxid)], lines: &Lines<'_>) -> Vec<Candidate> {
+    let lost: BTreeMap<CallId, Zxid> = found.iter().copied().collect();
+    let placed = history.operations.iter().filter_map(|operation| {
+        let own = operation.zxid.filter(|_| is_answered(operation));
+        let zxid = own.or(lost.get(&operation.id).copied());
+        Some((zxid?, !operation.op.is_write(), operation.invoked, operation.id))
+    });
+    let mut all: Vec<_> = placed.collect();
+    all.sort();
+    all.into_iter().map(|(.., id)| lines.candidate(id.0, "")).collect()
+}
