@@ -23,7 +23,7 @@ use std::cell::RefCell;
 use std::io::{self, Read, Write};
 
 use super::foreign::Refusal;
-use super::record::History;
+use super::record::{Event, History};
 
 /// How a file begins: its kind and version.
 pub const MAGIC: &[u8] = b"ZOOHIST\x01";
@@ -43,6 +43,7 @@ const LENGTH_MAX: usize = 1 << 24;
 pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
     let mut history = History::new();
     read(bytes, &mut |_, entry| history.take(entry))?;
+    history.events.sort_by_key(Event::moment);
     history.operations.shrink_to_fit();
     Ok(history)
 }

@@ -44,6 +44,7 @@ pub const SCHEMA: &str = "history/1";
 pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
     let mut history = History::new();
     read(bytes, &mut |_, entry| history.take(entry))?;
+    history.events.sort_by_key(Event::moment);
     Ok(history)
 }
 

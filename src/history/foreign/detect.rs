@@ -1,6 +1,7 @@
 //! Which format a history is in: its first bytes tell.
 
 use super::source::{Place, Refusal, Source};
+use crate::history::binary;
 
 /// How a history is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +57,8 @@ const WINDOW: usize = 1 << 16;
 /// Emptiness, and beginnings that no format has.
 pub fn detect(source: &mut Source<'_>) -> Result<Format, Refusal> {
     let ahead = source.ahead(WINDOW);
-    if ahead.starts_with(crate::history::binary::MAGIC) {
+    // Of whatever version.
+    if ahead.starts_with(&binary::MAGIC[..binary::MAGIC.len() - 1]) {
         return Ok(Format::Binary);
     }
     let (skipped, rest) = skip_comments(ahead);

@@ -238,7 +238,10 @@ impl Forge<'_> {
         let (rare, lost) = (self.shape.rare, self.shape.lost * self.shape.writes / 100);
         match self.dice.below(4) {
             0 if self.chance(lost) => self.reconnect(n),
-            1 if self.chance(rare) => self.expire(n),
+            // Where nothing is to be lost, nobody expires who waits for an answer.
+            1 if self.chance(rare) && (lost > 0 || self.clients[n].queue.is_empty()) => {
+                self.expire(n);
+            }
             2 if self.shape.epoch > 0 && self.since_epoch > self.shape.epoch => {
                 self.since_epoch = 0;
                 self.zxid = self.zxid.epoch().next().start();

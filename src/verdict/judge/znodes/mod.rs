@@ -194,12 +194,8 @@ impl<'q> Gathering<'q> {
 /// A question that is not for such histories.
 pub fn judge_znodes(history: &History, question: &Question) -> Result<Judgement, Refusal> {
     let mut gathering = Gathering::new(question)?;
-    for operation in &history.operations {
-        gathering.take(0, Entry::Call(operation.clone()));
-    }
-    for event in &history.events {
-        gathering.take(0, Entry::Event(event.clone()));
-    }
+    history.operations.iter().for_each(|operation| gathering.look(0, operation));
+    gathering.held = Held::Calls(history.clone());
     gathering.judge()
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::base::Zxid;
+use crate::history::Event;
 use crate::verdict::forge::Shape;
 use crate::verdict::generate::tree::{Field, generate};
 use crate::verdict::judge::{Answer, SyncFlavour};
@@ -54,8 +55,51 @@ fn what_a_history_has_zxids_for_decides_who_judges_it() {
     let refused = judge_znodes(&none, &forced).expect_err("there are no zxids");
     assert!(refused.what.contains("no zxid, which mode `witness` needs"), "{refused}");
     let late = without(&made(2, 3_000, None).expect("a legal one"), |call| call.id.0 > 2_500);
-    let refused = judge_znodes(&late, &Question::default()).expect_err("it begins otherwise");
+    let refused = streamed(&late).expect_err("it begins otherwise");
     assert!(refused.what.contains("though those before it have"), "{refused}");
+    let mut jumbled = made(2, 3_000, None).expect("a legal one");
+    assert_eq!(streamed(&jumbled).map(|judged| judged.mode), Ok(Mode::Witness));
+    jumbled.events.last_mut().expect("an event").at.step = 1;
+    let last = jumbled.events.pop().expect("an event");
+    let refused = streamed_with(&jumbled, Some(last)).expect_err("it is late");
+    assert!(refused.what.contains("behind what came later"), "{refused}");
+}
+
+/// As a file is read.
+fn streamed(history: &History) -> Result<Judgement, Refusal> {
+    streamed_with(history, None)
+}
+
+fn streamed_with(history: &History, last: Option<Event>) -> Result<Judgement, Refusal> {
+    let question = Question::default();
+    let mut gathering = Gathering::new(&question)?;
+    let calls = history.operations.iter().cloned().map(Entry::Call);
+    let events = history.events.iter().cloned().map(Entry::Event);
+    let mut all: Vec<Entry> = calls.chain(events).collect();
+    all.sort_by_key(Entry::moment);
+    all.extend(last.map(Entry::Event));
+    all.into_iter().for_each(|entry| gathering.take(7, entry));
+    gathering.judge()
+}
+
+/// Columns that were laid down as they came say what the whole history does.
+#[test]
+fn a_stream_is_judged_as_the_whole() {
+    for seed in 0..10 {
+        for wrong in [None, Some(Field::Data), Some(Field::Event), Some(Field::Order)] {
+            let Some(history) = made(seed, 2_500, wrong) else { continue };
+            let (streamed, whole) =
+                (streamed(&history), judge_znodes(&history, &Question::default()));
+            let (streamed, whole) = (streamed.expect("a stream"), whole.expect("a history"));
+            let first = |answer: &Answer| match answer {
+                Answer::False(why) => format!("{} {}", why.property, why.detail),
+                Answer::True | Answer::Unknown(_) => answer.word().to_string(),
+            };
+            assert_eq!(first(&streamed.answer), first(&whole.answer), "{wrong:?} {seed}");
+            assert_eq!(streamed.properties, whole.properties, "{wrong:?} {seed}");
+            assert_eq!(streamed.staleness, whole.staleness, "{wrong:?} {seed}");
+        }
+    }
 }
 
 /// A witness's order is one that the others may find, so what it proves they never refuse; and what
