@@ -54,10 +54,9 @@ pub fn import(bytes: &mut dyn Read) -> Result<History, Refusal> {
 /// Those of `out`.
 pub fn export(history: &History, out: &mut dyn Write) -> io::Result<()> {
     let writer = RefCell::new(Writer::new(out)?);
-    history.by_time(
-        &mut |operation| writer.borrow_mut().call(operation),
-        &mut |event| writer.borrow_mut().event(event),
-    )?;
+    history.by_time(&mut |operation| writer.borrow_mut().call(operation), &mut |event| {
+        writer.borrow_mut().event(event)
+    })?;
     writer.into_inner().finish()
 }
 

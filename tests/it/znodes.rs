@@ -81,7 +81,8 @@ fn people_are_told_the_same() {
     }
     let said = room.zoosim(&["check", "tree.jsonl", "--order"]);
     let order: Vec<&str> = said.out.lines().skip(2).map(str::trim).collect();
-    let begins = ["line 4: process 1", "line 6: process 2", "line 5: process 1", "line 8: process 2"];
+    let begins =
+        ["line 4: process 1", "line 6: process 2", "line 5: process 1", "line 8: process 2"];
     assert_eq!(order.len(), 4, "{}", said.out);
     for (line, begin) in order.iter().zip(begins) {
         assert!(line.starts_with(begin), "{}", said.out);
@@ -109,7 +110,8 @@ fn made_znode_histories_are_judged_as_they_were_made() {
     make(&["--seed", "3", "--crashed", "2", "--pipeline", "3"], "lost.jsonl");
     let said = room.zoosim(&["check", "lost.jsonl"]);
     assert!([0, 3].contains(&said.code), "{}{}", said.out, said.err);
-    let fields = ["result", "data", "names", "suffix", "version", "mzxid", "zxid", "event", "order"];
+    let fields =
+        ["result", "data", "names", "suffix", "version", "mzxid", "zxid", "event", "order"];
     for field in fields {
         make(&["--seed", "3", "--corrupt", field, "--format", "binary"], "wrong.bin");
         let said = room.zoosim(&["check", "wrong.bin"]);
@@ -152,8 +154,7 @@ fn other_objects_may_keep_the_order_of_each_process_only() {
     let sequential = ["check", "sequential.edn", "across-keys.edn", "--level", "sequential"];
     let said = room.zoosim(&sequential);
     assert_eq!(
-        said.out,
-        "sequential.edn\ttrue\nacross-keys.edn\tfalse\tSequentialConsistency\n",
+        said.out, "sequential.edn\ttrue\nacross-keys.edn\tfalse\tSequentialConsistency\n",
         "{}",
         said.err
     );

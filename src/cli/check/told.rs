@@ -29,14 +29,17 @@ pub fn as_text(file: &str, key: Option<&str>, judgement: &Judgement, explain: bo
 fn details(judgement: &Judgement) -> String {
     let Judgement { object, level, mode, calls, judged, keys, .. } = judgement;
     let (object, level, mode) = (object.name(), level.name(), mode.name());
-    let mut text = format!("  {judged} of {calls} calls judged as `{object}`, `{level}`, by {mode}");
+    let mut text =
+        format!("  {judged} of {calls} calls judged as `{object}`, `{level}`, by {mode}");
     text.push_str(&match keys {
         0 => "\n".to_string(),
         1 => ", 1 key\n".to_string(),
         keys => format!(", {keys} keys\n"),
     });
     if is_blind(judgement) {
-        text.push_str("  watch events, and times in Stats, could not be judged: that takes zxids\n");
+        text.push_str(
+            "  watch events, and times in Stats, could not be judged: that takes zxids\n",
+        );
     }
     if let Some(strongest) = judgement.strongest {
         text.push_str(&format!("  the strongest level that holds is `{}`\n", strongest.name()));
@@ -88,7 +91,9 @@ fn explained(why: &Why) -> String {
     let mut text = format!("  {}: {}\n", why.property, why.detail);
     if !why.prefix.is_empty() {
         let (placed, of) = (why.placed, why.of);
-        text.push_str(&format!("  the longest order found holds {placed} of {of}, and ends with\n"));
+        text.push_str(&format!(
+            "  the longest order found holds {placed} of {of}, and ends with\n"
+        ));
         why.prefix.iter().for_each(|one| text.push_str(&format!("    {}\n", line(one))));
     }
     if !why.next.is_empty() {
@@ -129,9 +134,7 @@ pub fn as_json(file: &str, key: Option<&str>, judgement: &Judgement) -> Value {
         value["not_judged"] = json!(["watch events", "times"]);
     }
     if let Some(staleness) = &judgement.staleness {
-        let share = |share: &u64| {
-            json!({ "per_mille": share, "ns": staleness.per_mille(*share) })
-        };
+        let share = |share: &u64| json!({ "per_mille": share, "ns": staleness.per_mille(*share) });
         value["staleness"] = json!({
             "reads": staleness.reads(), "stale": staleness.stale(), "most_ns": staleness.most(),
             "shares": SHARES.iter().map(share).collect::<Vec<_>>(),

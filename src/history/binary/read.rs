@@ -34,9 +34,8 @@ pub fn read(bytes: &mut dyn Read, sink: &mut dyn FnMut(u64, Entry)) -> Result<()
         let read = match kind {
             CALLS => {
                 cut.last = called;
-                let read = cut.all(&mut calls, &mut |cut| {
-                    cut.call().map(|call| sink(0, Entry::Call(call)))
-                });
+                let read = cut
+                    .all(&mut calls, &mut |cut| cut.call().map(|call| sink(0, Entry::Call(call))));
                 (id, called) = (cut.id, cut.last);
                 read
             }

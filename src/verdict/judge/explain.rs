@@ -143,8 +143,7 @@ pub fn add_core<M: Model>(
         return;
     }
     let refused = found.refused.iter();
-    why.next =
-        refused.map(|(index, reason)| candidate(model, lowered, *index, reason)).collect();
+    why.next = refused.map(|(index, reason)| candidate(model, lowered, *index, reason)).collect();
     let shown = found.prefix.len().saturating_sub(SHOWN);
     why.placed = found.prefix.len() as u64;
     why.prefix = listed(model, lowered, &found.prefix[shown..]);

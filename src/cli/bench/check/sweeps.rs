@@ -46,6 +46,7 @@ fn row(name: &'static str, tape: &mut Tape, how: &str) -> Result<Row, String> {
         }
     };
     let calls = tape.len() as u64;
-    let what = format!("{calls} operations of 1,000 sessions, 2 % of writes lost, {how}: {came_to}");
+    let what =
+        format!("{calls} operations of 1,000 sessions, 2 % of writes lost, {how}: {came_to}");
     Ok(Row { name, value: per_second(calls, least), unit: "ops/s", what })
 }

@@ -93,9 +93,8 @@ impl Cut<'_> {
         *left = left.saturating_sub(some.operations.len() as u64);
         let report = sweep::check_history(&some);
         let Breach { property, kind, call, .. } = self.breach;
-        let same = |other: &Breach| {
-            (other.property, other.kind, other.call) == (*property, *kind, *call)
-        };
+        let same =
+            |other: &Breach| (other.property, other.kind, other.call) == (*property, *kind, *call);
         report.breaches.iter().any(same)
     }
 }

@@ -17,12 +17,7 @@ use super::Lines;
 const SHOWN: usize = 5;
 
 /// Judges a history without its zxids.
-pub fn judge(
-    history: &History,
-    lines: &Lines<'_>,
-    question: &Question,
-    judgement: &mut Judgement,
-) {
+pub fn judge(history: &History, lines: &Lines<'_>, question: &Question, judgement: &mut Judgement) {
     let level = judgement.level;
     let strict = question.sync == SyncFlavour::Strict;
     let mut ready = match level {
@@ -86,9 +81,10 @@ fn why(
         }
     }
     let (placed, of) = (why.placed, why.of);
-    let first = why.next.first().map_or(String::new(), |one| {
-        format!(": {} cannot come next ({})", one.text, one.reason)
-    });
+    let first = why
+        .next
+        .first()
+        .map_or(String::new(), |one| format!(": {} cannot come next ({})", one.text, one.reason));
     let what = if timeless { "keeps each session's" } else { "respects real time" };
     why.detail = format!("no order of all calls {what}: after {placed} of {of}{first}");
     why
