@@ -129,8 +129,8 @@ fn znodes(args: &GenArgs) -> Done {
 
 fn cannot_hold(format: Format) -> String {
     let name = format.name();
-    let hint = "`jsonl` and `binary` hold znode histories, `edn`, `json`, `log` and `porcupine` all \
-                others";
+    let hint = "`jsonl` and `binary` hold znode histories, `edn`, `json`, `log` and \
+                `porcupine` all others";
     format!("`{name}` cannot hold this history\nhint: {hint}")
 }
 

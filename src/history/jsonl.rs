@@ -1,8 +1,9 @@
 //! A history as lines of JSON, for other tools. Version: `"zoosim":"history/1"`.
 //!
-//! The first line is `{"zoosim":"history/1"}`. Then come calls, by invocation, and all other events,
-//! by time; a call's line stands where it was called. Times are simulated nanoseconds, `step` counts the world's steps. Zxids are
-//! numbers, paths and names text, data text too if it is UTF-8 and a list of bytes if it is not.
+//! The first line is `{"zoosim":"history/1"}`. Then come calls, by invocation, and all other
+//! events, by time; a call's line stands where it was called. Times are simulated nanoseconds,
+//! `step` counts the world's steps. Zxids are numbers, paths and names text, data text too if it is
+//! UTF-8 and a list of bytes if it is not.
 //!
 //! ```text
 //! {"type":"call","id":0,"client":1,"session":72057594037927937,"conn":3,"server":2,"xid":1,

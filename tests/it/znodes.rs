@@ -1,5 +1,5 @@
-//! Znode histories as `zoosim check` and `zoosim history` meet them: levels, modes, made ones, and what
-//! is refused.
+//! Znode histories as `zoosim check` and `zoosim history` meet them: levels, modes, made ones, and
+//! what is refused.
 #![allow(clippy::disallowed_methods, reason = "histories are files")]
 
 use std::fs;

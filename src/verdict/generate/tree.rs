@@ -1,5 +1,5 @@
-//! Histories of the znode service from a seed, call by call: legal by construction, since the forge's
-//! service is the specification's, and wrong in one thing if that is wanted.
+//! Histories of the znode service from a seed, call by call: legal by construction, since the
+//! forge's service is the specification's, and wrong in one thing if that is wanted.
 //!
 //! What makes a history wrong contradicts its own zxids for certain: the place where it is done is
 //! the first in the second half of the calls where that is so. Without zxids another order may well

@@ -233,8 +233,8 @@ pub struct Judgement {
     pub staleness: Option<Staleness>,
     /// Of a witness: the strongest level at which the history holds.
     pub strongest: Option<Level>,
-    /// Of a witness that is contradicted, if an explanation was asked and the history is small: what
-    /// a search says that believes no zxid.
+    /// Of a witness that is contradicted, if an explanation was asked and the history is small:
+    /// what a search says that believes no zxid.
     pub searched: Option<&'static str>,
 }
 

@@ -1,5 +1,5 @@
-//! Histories of the znode tree, judged by their zxids: as many calls as wanted, a thousand sessions,
-//! 2 % of the writes without a known outcome.
+//! Znode histories judged by their zxids: as many calls as wanted, a thousand sessions, 2 % of the
+//! writes without a known outcome.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Calls as files tell them, laid down in columns as they come: a line tells a call and its answer,
-//! and what else happened until then comes later. So answers wait until it is their time, and beside
-//! the columns only what is open is there.
+//! and what else happened until then comes later. So answers wait until it is their time, and
+//! beside the columns only what is open is there.
 
 use std::collections::BTreeMap;
 
