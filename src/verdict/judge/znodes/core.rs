@@ -1,14 +1,15 @@
 //! A minimal core: as few answers as contradict each other in the same way.
 //!
-//! To leave a read out is to forget it; to leave a write out is to no longer know what came of it.
-//! So no read is blamed for a write that was left out, and whatever is impossible for the core is
-//! impossible for all of the history. Each smaller history is judged anew, and counts only if the
-//! same property breaks in the same way at the same call.
+//! To leave a read out is to forget it; to leave a write out is to keep its place in the order, and
+//! to forget what it was answered. So no read is blamed for a write that was left out: the order of
+//! writes is granted, and these answers contradict it, or each other. Each smaller history is judged
+//! anew, and counts only if the same property breaks in the same way at the same call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::Zxid;
 use crate::history::{CallId, Entry, History, Operation, Outcome};
-use crate::verdict::sweep::{self, Breach};
+use crate::verdict::sweep::{self, Breach, Tape};
 use crate::znode::op::Op;
 
 use super::is_answered;
@@ -25,8 +26,8 @@ pub struct Core {
 }
 
 /// The core of what breaks a property.
-pub fn core(history: &History, breach: &Breach) -> Core {
-    let cut = Cut { history, breach };
+pub fn core(history: &History, found: &[(CallId, Zxid)], breach: &Breach) -> Core {
+    let cut = Cut { history, found: found.iter().copied().collect(), breach };
     let mut believed: Vec<CallId> =
         history.operations.iter().filter(|call| is_answered(call)).map(|call| call.id).collect();
     let mut left = ALL;
@@ -69,6 +70,8 @@ pub fn core(history: &History, breach: &Breach) -> Core {
 
 struct Cut<'a> {
     history: &'a History,
+    /// Calls without an answer that took effect.
+    found: BTreeMap<CallId, Zxid>,
     breach: &'a Breach,
 }
 
@@ -91,7 +94,15 @@ impl Cut<'_> {
         }
         self.history.events.iter().for_each(|event| some.take(Entry::Event(event.clone())));
         *left = left.saturating_sub(some.operations.len() as u64);
-        let report = sweep::check_history(&some);
+        let mut tape = Tape::of(&some);
+        for operation in &self.history.operations {
+            let Operation { id, session, xid, op, zxid, .. } = operation;
+            let own = zxid.filter(|_| is_answered(operation) && op.is_write());
+            if let Some(zxid) = own.or(self.found.get(id).copied()) {
+                tape.logged(zxid, *session, *xid, *op == Op::CloseSession);
+            }
+        }
+        let report = sweep::check(&mut tape);
         let Breach { property, kind, call, .. } = self.breach;
         let same =
             |other: &Breach| (other.property, other.kind, other.call) == (*property, *kind, *call);

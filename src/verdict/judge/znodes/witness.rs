@@ -27,7 +27,7 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
     judgement.properties =
         table.map(|(name, asked, broken)| (*name, *asked, *broken, demanded(name))).collect();
     judgement.answer = match report.judge(level, sync) {
-        Judged::Broken(breach) => Answer::False(why(&breach, lines, question)),
+        Judged::Broken(breach) => Answer::False(why(&breach, &report.found, lines, question)),
         judged @ (Judged::Holds | Judged::Undecided(_)) => answer(judged, lines),
     };
     if let (Answer::True, true, Some(history)) = (&judgement.answer, question.order, lines.kept) {
@@ -53,7 +53,7 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
     judgement.staleness = Some(report.staleness);
 }
 
-fn why(breach: &Breach, lines: &Lines<'_>, question: &Question) -> Why {
+fn why(breach: &Breach, found: &[(CallId, Zxid)], lines: &Lines<'_>, question: &Question) -> Why {
     let mut why = first_words(breach, lines);
     let Some(history) = lines.kept else { return why };
     let before = |at: &At| at.time.0 < breach.time;
@@ -66,7 +66,7 @@ fn why(breach: &Breach, lines: &Lines<'_>, question: &Question) -> Why {
     let last = ended[ended.len().saturating_sub(5)..].iter();
     why.prefix = last.map(|operation| lines.candidate(operation.id.0, "")).collect();
     if question.explain {
-        let core = core::core(history, breach);
+        let core = core::core(history, found, breach);
         why.minimal = core.minimal;
         why.core = core.calls.iter().map(|id| lines.candidate(id.0, "")).collect();
     }
