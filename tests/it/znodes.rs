@@ -165,7 +165,10 @@ fn other_objects_may_keep_the_order_of_each_process_only() {
     let said = room.zoosim(&["check", "stale-read.edn", "--json", "--explain"]);
     let line: Value = serde_json::from_str(&said.out).expect("JSON");
     assert_eq!(line["core"].as_array().map(Vec::len), Some(3), "{line}");
-    let said = room.zoosim(&["check", "quirks.edn", "--order", "--fail", "assert"]);
+    let said = room.zoosim(&["check", "quirks.edn", "--order"]);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert!(said.out.contains("an order that explains all answers\n"), "{}", said.out);
+    // One of its failed compare-and-sets was refused though its value was there.
+    let said = room.zoosim(&["check", "quirks.edn", "--fail", "assert"]);
+    assert_eq!(said.out, "quirks.edn\tfalse\tLinearizability\n", "{}", said.err);
 }

@@ -38,8 +38,13 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
         (&judgement.answer, level, lines.kept)
         && report.judge(Level::SyncLinearizable, sync) == Judged::Holds
     {
-        judgement.mode = Mode::Views;
-        judgement.answer = answer(views::check(history, level, sync), lines);
+        match views::check(history, level, sync) {
+            Judged::Broken(_) => {}
+            judged @ (Judged::Holds | Judged::Undecided(_)) => {
+                judgement.mode = Mode::Views;
+                judgement.answer = answer(judged, lines);
+            }
+        }
     }
     if let (Answer::False(_), true, Some(history)) =
         (&judgement.answer, question.explain, lines.kept)
