@@ -115,16 +115,7 @@ fn leaves_watches(op: &Op) -> bool {
         Op::Exists { watch, .. } | Op::GetData { watch, .. } | Op::GetChildren { watch, .. } => {
             *watch
         }
-        Op::SetWatches { .. } => true,
-        Op::Create { .. }
-        | Op::Delete { .. }
-        | Op::SetData { .. }
-        | Op::Check { .. }
-        | Op::Sync { .. }
-        | Op::Multi(_)
-        | Op::MultiRead(_)
-        | Op::Ping
-        | Op::CreateSession { .. }
-        | Op::CloseSession => false,
+        Op::SetWatches { .. } | Op::SetWatches2 { .. } | Op::AddWatch { .. } => true,
+        _ => false,
     }
 }

@@ -6,6 +6,8 @@
 
 use crate::history::{History, Operation};
 use crate::verdict::judge::{Answer, Judgement, Level, Question, Why, explain};
+use crate::verdict::model::Znodes;
+use crate::verdict::model::tree::is_beyond;
 use crate::verdict::search::znodes::{self, Reads, Ready};
 use crate::verdict::search::{self, Found, Stuck};
 use crate::verdict::sweep::SyncFlavour;
@@ -31,7 +33,12 @@ pub fn judge(history: &History, lines: &Lines<'_>, question: &Question, judgemen
         ready.ops.iter_mut().for_each(|timed| timed.ret = u64::MAX);
     }
     let options = znodes::of_sessions(&question.search);
-    judgement.answer = match search::check(&ready.model, &ready.ops, &options) {
+    if let Some(odd) = history.operations.iter().find(|operation| is_beyond(&operation.op)) {
+        let text = lines.candidate(odd.id.0, "").text;
+        judgement.answer = Answer::Unknown(format!("a search cannot judge {text}"));
+        return;
+    }
+    judgement.answer = match search::check(&Znodes, &ready.ops, &options) {
         Found::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
         Found::Illegal(_) if level == Level::Session => Answer::Unknown(
             "there is no order of all calls, and what each session alone was shown is not searched"
@@ -70,7 +77,7 @@ fn why(
     why.next = stuck.next.iter().filter_map(|at| named(at, reason)).collect();
     if question.explain {
         let options = znodes::of_sessions(&question.search);
-        let found = search::explain(&ready.model, &ready.ops, stuck, &options);
+        let found = search::explain(&Znodes, &ready.ops, stuck, &options);
         why.core = found.core.iter().filter_map(|at| named(at, "")).collect();
         why.minimal = found.minimal;
         if !timeless {
