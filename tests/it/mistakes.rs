@@ -36,9 +36,6 @@ pub const ALL: &[Bug] = &[
         rewrite(rules, "missed_event_dropped", missed_event_dropped);
     }),
     mistake("delivers_twice", |rules| rewrite(rules, "delivers_twice", delivers_twice)),
-    mistake("count_forgotten", |rules| {
-        rules.peer.znode.parent_cversion = |own, new, _| if new % 5 == 0 { own } else { new };
-    }),
     mistake("renewal_denied", |rules| rewrite(rules, "renewal_denied", renewal_denied)),
     mistake("current_epoch_ahead", |rules| {
         rewrite(rules, "current_epoch_ahead", current_epoch_ahead);

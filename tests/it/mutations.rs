@@ -39,7 +39,6 @@ const ALONE: &[Row] = &[
     ("PhaseRules", "default", "commit_after_newleader_panics", 14),
     ("PrefixConsistency", "trunc-keeps-dirty-snapshot", "trunc_keeps_dirty_snapshot", 9),
     ("ProcessConsistency", "log-task-survives-shutdown", "log_task_survives_shutdown", 0),
-    ("QuorumHolds", "default", "log_diff_after_uptodate", 7),
     ("ReadValue", "reply-zxid-proposed", "reply_zxid_proposed", 2),
     ("RecoveryProgress", "commit-after-newleader-panics", "commit_after_newleader_panics", 0),
     ("SessionExpiry", "client-moves-between-servers", "renewal_denied", 0),
@@ -52,7 +51,8 @@ const ALONE: &[Row] = &[
     ("WriteOutcome", "create-during-close", "create_during_close", 12),
 ];
 
-/// The property sees it first; without it, another does. No run is known that only it sees.
+/// The property sees it first; without it, another does: no run of this build is known that only
+/// it sees.
 const FIRST: &[Row] = &[
     ("AckBeforeCommit", "quiet", "delivery_untold", 0),
     ("Agreement", "quiet", "equivocates", 0),
@@ -61,19 +61,21 @@ const FIRST: &[Row] = &[
     ("LeaderCompleteness", "epoch-before-history", "epoch_before_history", 6),
     ("LocalPrimaryOrder", "zxid-rollover", "zxid_rollover", 0),
     ("PrimaryIntegrity", "zxid-rollover", "zxid_rollover", 30),
-    ("SequentialNames", "quiet", "count_forgotten", 4),
+    ("QuorumHolds", "default", "log_diff_after_uptodate", 7),
     ("SyncedRead", "quiet", "sync_labelled_old", 7),
 ];
 
 /// No run is known that the property names: where else it is seen to fire.
 const UNSEEN: &[(&str, &str)] = &[
     ("Convergence", "no test of its own: TreeEquality or Liveness name such runs"),
+    ("DiskReplay", "the tests of `verdict::durability`: no mistake is planted for it yet"),
     ("Ephemerals", "`verdict::witness::tests` alters what a closeSession deletes"),
     ("Linearizability", "`verdict::witness::tests` and the black-box search"),
+    ("SequentialNames", "`verdict::witness::tests` alters records; others name such runs"),
 ];
 
 /// If a seed shows something else in this build, one of so many others will do.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 100;
 
 fn plan(name: &str, planted: &str, seed: u64) -> Arc<Plan> {
     let mut plan = crate::scenarios::plan(name, seed).as_ref().clone();
