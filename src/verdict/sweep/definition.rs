@@ -16,6 +16,12 @@ type Answer = Result<Reply, ErrorCode>;
 /// A notification that a connection must get: zxid, path and kind.
 type Due = (Zxid, String, i32);
 
+/// Watches that are left: table and path.
+type Left = Vec<(Table, String)>;
+
+/// What is told at once: kind and path.
+type Told = Vec<(i32, String)>;
+
 /// What is broken first, in a few words; `None` if the history is what synced reads promise.
 pub(super) fn refuses(history: &History, log: &[Committed]) -> Option<&'static str> {
     let mut judge = Definition::of(history, log);
@@ -253,7 +259,7 @@ impl<'h> Definition<'h> {
                 return Some("a read is not of the state that it shows");
             }
             if let Op::SetWatches { .. } = &a.op.op {
-                let mut caught: Vec<(i32, String)> = self.caught(a).1;
+                let mut caught: Told = self.caught(a).1;
                 let heard = self.heard(a.op.conn);
                 let last = |at: &At| {
                     let rets = self.history.operations.iter().filter(|o| o.conn == a.op.conn);
@@ -263,7 +269,7 @@ impl<'h> Definition<'h> {
                 let told = heard
                     .into_iter()
                     .filter(|(at, due, _)| due.is_none() && *at < a.ret && last(at));
-                let mut told: Vec<(i32, String)> = told.map(|(.., what)| what).collect();
+                let mut told: Told = told.map(|(.., what)| what).collect();
                 told.sort();
                 caught.sort();
                 if told != caught {
@@ -303,7 +309,7 @@ impl<'h> Definition<'h> {
     }
 
     /// Watches that a setWatches leaves, and what it is told at once (P6e; spec 1.12).
-    fn caught(&self, a: &Answered<'_>) -> (Vec<(Table, String)>, Vec<(i32, String)>) {
+    fn caught(&self, a: &Answered<'_>) -> (Left, Told) {
         let (mut left, mut told) = (Vec::new(), Vec::new());
         let Op::SetWatches { relative, data, exist, child } = &a.op.op else { return (left, told) };
         let since = Zxid::from_wire(*relative);
@@ -331,7 +337,7 @@ impl<'h> Definition<'h> {
     }
 
     /// The watches that an answer leaves (spec 1.14).
-    fn left(&self, a: &Answered<'_>) -> Vec<(Table, String)> {
+    fn left(&self, a: &Answered<'_>) -> Left {
         let missing = a.answer == Err(ErrorCode::NoNode);
         match &a.op.op {
             Op::Exists { path, watch: true } if a.answer.is_ok() || missing => {

@@ -124,9 +124,8 @@ fn brute(model: &Model, last: u32, all: &[Timed], views: &mut Vec<u32>, level: L
             let own = other.session != timed.session
                 || if timed.position.is_some() { *at < view } else { *at <= view };
             let wrote = other.position.is_some();
-            let must = wrote && timed.position.is_some()
-                || wrote && strong
-                || level == Level::Linearizable;
+            let must =
+                wrote && (timed.position.is_some() || strong) || level == Level::Linearizable;
             let fresh = !must || other.ret >= timed.call || *at <= view;
             // A read never shows what was called only after its answer.
             let future = other.position.is_some()
