@@ -82,6 +82,22 @@ impl Axis {
     }
 }
 
+/// A zxid is shown: its epoch reaches as far.
+pub(super) fn reach(epochs: &mut Vec<(u32, u32)>, zxid: u64) {
+    let (epoch, counter) = ((zxid >> 32) as u32, zxid as u32);
+    let at = match epochs.last() {
+        Some(last) if last.0 == epoch => epochs.len() - 1,
+        _ => match epochs.binary_search_by_key(&epoch, |known| known.0) {
+            Ok(at) => at,
+            Err(at) => {
+                epochs.insert(at, (epoch, 0));
+                at
+            }
+        },
+    };
+    epochs[at].1 = epochs[at].1.max(counter);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,12 +2,12 @@
 
 use crate::verdict::witness::tally::Property;
 
-use super::axis::Axis;
+use super::axis::{Axis, reach};
 use super::court::{Court, Place};
 use super::lost::Unknowns;
 use super::names::NONE;
 use super::stale::Staleness;
-use super::tape::{Figures, Kind, LOST, OK, Part, Rec, Tape, flag, reach};
+use super::tape::{Figures, Kind, LOST, OK, Part, Rec, Tape, flag};
 use super::tree::{SUFFIX, Tree, Who};
 use super::views::Version;
 use super::watches::Watches;

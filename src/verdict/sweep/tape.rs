@@ -8,6 +8,7 @@ use crate::history::{At, CallId, Happening, History, Outcome, Seen};
 use crate::verdict::model::tree::is_beyond;
 use crate::znode::op::{ErrorCode, Op, Reply};
 
+use super::axis::reach;
 use super::names::{NONE, Names};
 use super::paths::Paths;
 use super::translate::{is_own, is_placed};
@@ -503,20 +504,4 @@ impl Tape {
     pub(super) fn time(&self, rank: u32) -> u64 {
         self.times.get(rank as usize).copied().unwrap_or_default()
     }
-}
-
-/// A zxid is shown: its epoch reaches as far.
-pub(super) fn reach(epochs: &mut Vec<(u32, u32)>, zxid: u64) {
-    let (epoch, counter) = ((zxid >> 32) as u32, zxid as u32);
-    let at = match epochs.last() {
-        Some(last) if last.0 == epoch => epochs.len() - 1,
-        _ => match epochs.binary_search_by_key(&epoch, |known| known.0) {
-            Ok(at) => at,
-            Err(at) => {
-                epochs.insert(at, (epoch, 0));
-                at
-            }
-        },
-    };
-    epochs[at].1 = epochs[at].1.max(counter);
 }
