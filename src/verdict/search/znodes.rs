@@ -79,6 +79,11 @@ pub fn ready(history: &History, reads: Reads) -> Ready {
         let from = if is_write || reads == Reads::Fresh { call } else { session.fresh };
         if result.is_some() && (is_write || is_sync) {
             session.fresh = call;
+            session.hazy = false;
+        }
+        session.hazy |= result.is_none() && is_write;
+        if session.hazy && !is_write && reads == Reads::Lag {
+            continue;
         }
         if !is_decided(&operation.op) || result.is_none() && !is_write {
             continue;
@@ -118,6 +123,9 @@ struct Session {
     number: u64,
     /// Since when reads may lag: the call of its last answered sync or write.
     fresh: u64,
+    /// Whether a write was lost since then: a read behind it may lag to before the call of the lost
+    /// one, but stands behind it in the session, which calls alone cannot say. It is left out.
+    hazy: bool,
     /// When it first called for an ephemeral node.
     owns: Option<u64>,
 }
