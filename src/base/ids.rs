@@ -31,6 +31,13 @@ id!(
     ClientId(u32),
     "c{}"
 );
+impl ClientId {
+    /// The address that its connections come from.
+    pub fn address(self) -> String {
+        format!("10.1.{}.{}", self.0 / 256, self.0 % 256)
+    }
+}
+
 id!(
     /// A ZooKeeper session id (spec 3.1).
     SessionId(i64),

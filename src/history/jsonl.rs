@@ -14,9 +14,9 @@
 //! ```
 //!
 //! `value` stands beside `"ok"`: `null` for an empty answer, else an object with those of `path`,
-//! `data`, `stat`, `names`, `parts`, `acl`, `paths`, `number`, `ids` that the answer has; `stat` has
-//! ZooKeeper's field names. A failed part of a multi is `{"error":code}`; code 0 for those before
-//! the failing one.
+//! `data`, `stat`, `names`, `parts`, `acl`, `paths`, `number`, `ids` that the answer has; `stat`
+//! has ZooKeeper's field names. A failed part of a multi is `{"error":code}`; code 0 for those
+//! before the failing one.
 
 mod read;
 

@@ -51,6 +51,39 @@ record! {
         /// The version it had.
         version: i32,
     }
+    /// createContainer.
+    CreateContainerTxn {
+        /// The final path.
+        path: String,
+        /// Data.
+        data: Option<Vec<u8>>,
+        /// ACL.
+        acl: Vec<Acl>,
+        /// The parent's counter of creates after this one.
+        parent_cversion: i32,
+    }
+    /// createTTL.
+    CreateTtlTxn {
+        /// The final path.
+        path: String,
+        /// Data.
+        data: Option<Vec<u8>>,
+        /// ACL.
+        acl: Vec<Acl>,
+        /// The parent's counter of creates after this one.
+        parent_cversion: i32,
+        /// Milliseconds.
+        ttl: i64,
+    }
+    /// setACL.
+    SetAclTxn {
+        /// Which node.
+        path: String,
+        /// New ACL.
+        acl: Vec<Acl>,
+        /// The version of the ACL that it becomes.
+        version: i32,
+    }
     /// createSession.
     CreateSessionTxn {
         /// Milliseconds.
@@ -108,6 +141,16 @@ pub enum Txn {
     CloseSession(CloseSessionTxn),
     /// A failed write.
     Error(ErrorTxn),
+    /// createContainer.
+    CreateContainer(CreateContainerTxn),
+    /// createTTL.
+    CreateTtl(CreateTtlTxn),
+    /// deleteContainer: how containers and nodes with a time to live go.
+    DeleteContainer(DeleteTxn),
+    /// setACL.
+    SetAcl(SetAclTxn),
+    /// reconfig: the new text of `/zookeeper/config`.
+    Reconfig(SetDataTxn),
 }
 
 impl Txn {
@@ -124,6 +167,11 @@ impl Txn {
             Txn::CreateSession(_) => op::CREATE_SESSION,
             Txn::CloseSession(_) => op::CLOSE_SESSION,
             Txn::Error(_) => op::ERROR,
+            Txn::CreateContainer(_) => op::CREATE_CONTAINER,
+            Txn::CreateTtl(_) => op::CREATE_TTL,
+            Txn::DeleteContainer(_) => op::DELETE_CONTAINER,
+            Txn::SetAcl(_) => op::SET_ACL,
+            Txn::Reconfig(_) => op::RECONFIG,
         }
     }
 
@@ -138,6 +186,11 @@ impl Txn {
             Txn::CreateSession(txn) => txn.encode(out),
             Txn::CloseSession(txn) => txn.encode(out),
             Txn::Error(txn) => txn.encode(out),
+            Txn::CreateContainer(txn) => txn.encode(out),
+            Txn::CreateTtl(txn) => txn.encode(out),
+            Txn::DeleteContainer(txn) => txn.encode(out),
+            Txn::SetAcl(txn) => txn.encode(out),
+            Txn::Reconfig(txn) => txn.encode(out),
         }
     }
 
@@ -161,6 +214,11 @@ impl Txn {
             }
             op::CLOSE_SESSION => Txn::CloseSession(Record::decode(input)?),
             op::ERROR => Txn::Error(Record::decode(input)?),
+            op::CREATE_CONTAINER => Txn::CreateContainer(Record::decode(input)?),
+            op::CREATE_TTL => Txn::CreateTtl(Record::decode(input)?),
+            op::DELETE_CONTAINER => Txn::DeleteContainer(Record::decode(input)?),
+            op::SET_ACL => Txn::SetAcl(Record::decode(input)?),
+            op::RECONFIG => Txn::Reconfig(Record::decode(input)?),
             _ => return Err(input.error("unknown transaction type")),
         })
     }

@@ -287,6 +287,11 @@ impl Service {
             | Txn::SetData(_)
             | Txn::Check(_)
             | Txn::Multi(_)
+            | Txn::CreateContainer(_)
+            | Txn::CreateTtl(_)
+            | Txn::DeleteContainer(_)
+            | Txn::SetAcl(_)
+            | Txn::Reconfig(_)
             | Txn::Error(_) => self.answer_head(now, conn, record.header.cxid, result, fx),
         }
     }

@@ -255,6 +255,11 @@ impl Service {
             | Txn::SetData(_)
             | Txn::Check(_)
             | Txn::Multi(_)
+            | Txn::CreateContainer(_)
+            | Txn::CreateTtl(_)
+            | Txn::DeleteContainer(_)
+            | Txn::SetAcl(_)
+            | Txn::Reconfig(_)
             | Txn::Error(_) => {}
         }
     }
@@ -274,6 +279,9 @@ impl StateMachine for Service {
 
     fn replay(&mut self, _zxid: Zxid, record: &[u8]) -> Result<(), String> {
         let record = TxnRecord::from_bytes(record).map_err(|error| error.to_string())?;
+        if !Tree::serves(&record.txn) {
+            return Err(format!("transactions of type {} are not served", record.header.kind));
+        }
         // If parts of it are applied already, the rest follows: effects are absolute (spec 7.4).
         self.half = None;
         self.tree.apply(&record);
@@ -292,6 +300,11 @@ impl StateMachine for Service {
         let record = match self.half.take() {
             Some(half) if half.zxid == zxid && part > 0 => half.record,
             _ => match TxnRecord::from_bytes(record) {
+                Ok(record) if !Tree::serves(&record.txn) => {
+                    let kind = record.header.kind;
+                    fx.halt(format!("transaction {zxid} is of type {kind}, which is not served"));
+                    return true;
+                }
                 Ok(record) => record,
                 Err(error) => {
                     // A committed record that cannot be read: going on would lose it silently.

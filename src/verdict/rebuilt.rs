@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::base::Zxid;
 use crate::jute::proto::{Acl, StatPersisted, opcode};
-use crate::jute::txn::{CreateTxn, DeleteTxn, SetDataTxn, Txn, TxnHeader, TxnRecord};
+use crate::jute::txn::{CreateTxn, SetDataTxn, Txn, TxnHeader, TxnRecord};
 use crate::jute::{Error, Reader, Record, decode_vec};
 
 use super::files::{Complaint, Contents, Records};
@@ -139,6 +139,10 @@ fn decode(bytes: &[u8]) -> Result<Tree, Error> {
     }
 }
 
+/// Owners of nodes that go by themselves (spec 2.4).
+const CONTAINER: i64 = i64::MIN;
+const TTL: i64 = -1 << 56;
+
 fn parent(path: &str) -> &str {
     match path.rfind('/') {
         Some(0) | None => "/",
@@ -160,32 +164,30 @@ impl Tree {
     fn replay(&mut self, header: &TxnHeader, txn: &Txn) {
         match txn {
             Txn::Create(txn) | Txn::Create2(txn) => self.create(header, txn),
-            Txn::Delete(txn) => self.delete(header, &txn.path),
-            Txn::SetData(txn) => self.set_data(header, txn),
+            Txn::CreateContainer(txn) => {
+                self.make(header, (&txn.path, &txn.data), CONTAINER, txn.parent_cversion);
+            }
+            Txn::CreateTtl(txn) => {
+                self.make(header, (&txn.path, &txn.data), TTL | txn.ttl, txn.parent_cversion);
+            }
+            Txn::Delete(txn) | Txn::DeleteContainer(txn) => self.delete(header, &txn.path),
+            Txn::SetData(txn) | Txn::Reconfig(txn) => self.set_data(header, txn),
+            Txn::SetAcl(txn) => {
+                if let Some(node) = self.0.get_mut(&txn.path) {
+                    node.stat.aversion = txn.version;
+                }
+            }
             Txn::CloseSession(txn) => txn.paths.iter().for_each(|path| self.delete(header, path)),
             // The parts before the one that failed keep their records (spec 7.2).
             Txn::Multi(multi) if multi.parts.iter().any(|part| part.kind == opcode::ERROR) => {}
             Txn::Multi(multi) => {
                 for part in &multi.parts {
                     let mut input = Reader::new(part.data.as_deref().unwrap_or_default());
-                    match part.kind {
-                        opcode::CREATE | opcode::CREATE2 => {
-                            if let Ok(txn) = CreateTxn::decode(&mut input) {
-                                self.create(header, &txn);
-                            }
-                        }
-                        opcode::DELETE => {
-                            if let Ok(txn) = DeleteTxn::decode(&mut input) {
-                                self.delete(header, &txn.path);
-                            }
-                        }
-                        opcode::SET_DATA => {
-                            if let Ok(txn) = SetDataTxn::decode(&mut input) {
-                                self.set_data(header, &txn);
-                            }
-                        }
-                        // Checks change nothing.
-                        _ => {}
+                    let is_nested = part.kind == opcode::MULTI;
+                    if let Ok(txn) = Txn::decode(part.kind, &mut input)
+                        && !is_nested
+                    {
+                        self.replay(header, &txn);
                     }
                 }
             }
@@ -194,8 +196,19 @@ impl Tree {
     }
 
     fn create(&mut self, header: &TxnHeader, txn: &CreateTxn) {
-        let Some(above) = self.0.get_mut(parent(&txn.path)) else { return };
-        above.stat.cversion = above.stat.cversion.max(txn.parent_cversion);
+        let owner = if txn.ephemeral { header.client } else { 0 };
+        self.make(header, (&txn.path, &txn.data), owner, txn.parent_cversion);
+    }
+
+    fn make(
+        &mut self,
+        header: &TxnHeader,
+        (path, data): (&str, &Option<Vec<u8>>),
+        owner: i64,
+        creates: i32,
+    ) {
+        let Some(above) = self.0.get_mut(parent(path)) else { return };
+        above.stat.cversion = above.stat.cversion.max(creates);
         above.stat.pzxid = above.stat.pzxid.max(header.zxid);
         let stat = StatPersisted {
             czxid: header.zxid,
@@ -203,11 +216,11 @@ impl Tree {
             pzxid: header.zxid,
             ctime: header.time,
             mtime: header.time,
-            ephemeral_owner: if txn.ephemeral { header.client } else { 0 },
+            ephemeral_owner: owner,
             ..StatPersisted::default()
         };
-        let node = Node { data: txn.data.clone(), stat };
-        self.0.entry(txn.path.clone()).or_insert(node);
+        let node = Node { data: data.clone(), stat };
+        self.0.entry(path.to_owned()).or_insert(node);
     }
 
     fn delete(&mut self, header: &TxnHeader, path: &str) {

@@ -87,7 +87,7 @@ enum Final {
 }
 
 /// The name of the client with this index.
-fn client_id(client: usize) -> ClientId {
+pub(super) fn client_id(client: usize) -> ClientId {
     ClientId(client as u32 + 1)
 }
 

@@ -142,8 +142,7 @@ impl World {
         }
         self.conns.conn(conn).expect("it was there").state[1] = End::Up;
         self.queue.push(back, What::ConnUp { conn });
-        let number = client + 1;
-        let addr = format!("10.1.{}.{}", number / 256, number % 256);
+        let addr = super::clients::client_id(client).address();
         self.run(server, Event::Accepted { conn: ConnId(u64::from(conn)), addr });
         true
     }

@@ -11,6 +11,7 @@ mod acl;
 pub mod codec;
 mod crc;
 pub mod forward;
+mod kinds;
 mod node;
 pub mod op;
 pub mod path;

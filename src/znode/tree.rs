@@ -119,23 +119,6 @@ impl Tree {
         self.digest
     }
 
-    /// How many parts applying it takes: those of a multi, the nodes of a closeSession and its
-    /// end, else 1.
-    pub fn parts(record: &TxnRecord) -> usize {
-        match &record.txn {
-            Txn::Multi(multi) if has_failed(multi) => 1,
-            Txn::Multi(multi) => multi.parts.len().max(1),
-            Txn::CloseSession(close) => close.paths.len() + 1,
-            Txn::Create(_)
-            | Txn::Create2(_)
-            | Txn::Delete(_)
-            | Txn::SetData(_)
-            | Txn::Check(_)
-            | Txn::CreateSession(_)
-            | Txn::Error(_) => 1,
-        }
-    }
-
     /// Applies one part. `last` moves with the final one (spec 9, case 90). The triggers of all
     /// parts come with the final one, in order. Tolerant: effects that are there already are left
     /// (spec 7.4).
@@ -157,6 +140,11 @@ impl Tree {
             | Txn::SetData(_)
             | Txn::Check(_)
             | Txn::CreateSession(_)
+            | Txn::CreateContainer(_)
+            | Txn::CreateTtl(_)
+            | Txn::DeleteContainer(_)
+            | Txn::SetAcl(_)
+            | Txn::Reconfig(_)
             | Txn::Error(_) => self.apply_one(&record.header, &record.txn),
         };
         self.last = self.last.max(Zxid::from_wire(record.header.zxid));
@@ -333,6 +321,12 @@ impl Tree {
             Txn::Error(txn) => Err(ErrorCode::from_wire(txn.err)),
             // These come in parts, and not within another.
             Txn::Multi(_) | Txn::CloseSession(_) => Err(ErrorCode::MarshallingError),
+            // Whoever asks has looked at `serves`.
+            Txn::CreateContainer(_)
+            | Txn::CreateTtl(_)
+            | Txn::DeleteContainer(_)
+            | Txn::SetAcl(_)
+            | Txn::Reconfig(_) => Err(ErrorCode::Unimplemented),
         }
     }
 
@@ -489,7 +483,7 @@ pub(super) fn edit<'a>(root: &'a mut Arc<Node>, path: &str) -> Option<&'a mut No
     Some(node)
 }
 
-fn has_failed(multi: &MultiTxn) -> bool {
+pub(super) fn has_failed(multi: &MultiTxn) -> bool {
     multi.parts.iter().any(|part| part.kind == opcode::ERROR)
 }
 

@@ -272,7 +272,8 @@ impl Forge<'_> {
     fn append(&mut self, session: SessionId, xid: i32, op: Option<&Op>) -> u64 {
         self.zxid = Zxid(self.zxid.0 + 1);
         self.since_epoch += 1;
-        let asked = Asked { session, zxid: self.zxid, time: 1_000 + self.end() as i64 };
+        let time = 1_000 + self.end() as i64;
+        let asked = Asked { session, zxid: self.zxid, time, ..Asked::default() };
         let answer = match op {
             None => {
                 self.model.open(session);
@@ -297,7 +298,7 @@ impl Forge<'_> {
             self.servers[s].shown = zxid;
             let mut told: BTreeSet<(u32, Place, i32)> = BTreeSet::new();
             for n in 0..self.log[at].fired.len() {
-                let Trigger { table, place, kind } = self.log[at].fired[n];
+                let Trigger { table, place, kind, .. } = self.log[at].fired[n];
                 let Some(who) = self.servers[s].watches.remove(&(place, table)) else { continue };
                 for client in who {
                     if told.insert((client, place, kind)) {

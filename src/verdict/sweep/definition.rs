@@ -112,7 +112,7 @@ impl<'h> Definition<'h> {
                     Ok(Reply::Done)
                 }
                 Some(op) => {
-                    let asked = Asked { session, zxid, time: 0 };
+                    let asked = Asked { session, zxid, ..Asked::default() };
                     model.apply(asked, op).map(|effect| effect.reply(op))
                 }
             };
@@ -367,8 +367,8 @@ impl<'h> Definition<'h> {
         for a in &seen {
             for (table, path) in self.left(a) {
                 let place = self.model.intern(&path);
-                if let Some((zxid, kind)) = self.model.first_event(table, place, a.zxid) {
-                    let first = dues.entry((zxid, path, kind)).or_insert(a.ret);
+                if let Some((zxid, fired)) = self.model.first_event(table, place, a.zxid) {
+                    let first = dues.entry((*zxid, path, fired.kind)).or_insert(a.ret);
                     *first = a.ret.min(*first);
                 }
             }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::{ConnId, SessionId, Zxid};
 use crate::history::{Call, CallId};
+use crate::verdict::model::tree::{Model, Who};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::tally::{Court, Property};
@@ -35,6 +36,8 @@ pub(super) struct Life {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Line {
     session: SessionId,
+    /// Where its client is, and who it has said to be.
+    pub(super) who: Option<Who>,
     /// No answer may be older than this (C2, 4.3).
     pub(super) floor: Zxid,
     /// Its calls without an answer, in order (C1).
@@ -47,6 +50,8 @@ pub(super) struct Pending {
     pub(super) call: Call,
     /// The largest zxid that anybody had been answered when it was made (P1, P4).
     pub(super) floor: Zxid,
+    /// The identities of its connection when it was made; of an auth packet, afterwards.
+    pub(super) who: Who,
     /// Its connection is lost: it may still take effect.
     pub(super) lost: bool,
     /// The transaction that it became, and the answer that the model expects.
@@ -66,7 +71,7 @@ pub(super) struct Calls {
 impl Calls {
     /// A client opens a connection. What it has seen is the floor of what it may be shown (P5).
     pub(super) fn connecting(&mut self, conn: ConnId, session: SessionId, seen: Zxid) {
-        self.lines.insert(conn, Line { session, floor: seen, waiting: VecDeque::new() });
+        self.lines.insert(conn, Line { session, floor: seen, ..Line::default() });
         if session != SessionId(0) {
             self.life(session).connections += 1;
         }
@@ -114,16 +119,26 @@ impl Calls {
         self.life(session).marked = true;
     }
 
-    /// A call leaves its client.
-    pub(super) fn called(&mut self, call: &Call) {
+    /// A call leaves its client, with the identities of its connection: those of all auth packets
+    /// before it, for a server reads them in order (spec 1.15).
+    pub(super) fn called(&mut self, call: &Call, model: &mut Model) -> Who {
         let id = call.id;
         let line = self.lines.entry(call.conn).or_default();
-        line.waiting.push_back(id);
+        let address = call.client.address();
+        let mut who = *line.who.get_or_insert_with(|| model.known_at(&address));
+        if let Op::AddAuth { scheme, auth } = &call.op {
+            who = model.proved(who, scheme, auth, &address);
+            line.who = Some(who);
+        } else {
+            line.waiting.push_back(id);
+        }
         if is_txn(&call.op) {
             self.life(call.session).writes.insert(call.xid, id);
         }
         let floor = self.answered;
-        self.pending.insert(id, Pending { call: call.clone(), floor, lost: false, done: None });
+        let pending = Pending { call: call.clone(), floor, who, lost: false, done: None };
+        self.pending.insert(id, pending);
+        who
     }
 
     /// A call will not be answered. A write may still be committed.
@@ -176,5 +191,6 @@ impl Calls {
 
 /// Whether the call becomes a transaction. A check alone is refused without one (spec 1.5).
 pub(super) fn is_txn(op: &Op) -> bool {
-    op.is_write() && !matches!(op, Op::Check { .. } | Op::CreateSession { .. })
+    op.is_write()
+        && !matches!(op, Op::Check { .. } | Op::CreateSession { .. } | Op::DeleteContainer { .. })
 }

@@ -3,18 +3,21 @@
 use crate::base::{SessionId, Zxid};
 use crate::history::CallId;
 use crate::jute::Record;
-use crate::jute::txn::{Txn, TxnHeader, TxnRecord};
-use crate::verdict::model::tree::{Asked, Effect};
+use crate::jute::txn::{DeleteTxn, Txn, TxnHeader, TxnRecord};
+use crate::verdict::model::tree::{Asked, Effect, Model, Who, is_part};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::Core;
 use super::calls::{Pending, is_txn};
 use super::effect;
+use super::order::Next;
 use super::tally::{Court, Property};
 
 impl Core {
     /// Applies the next committed transaction to the model.
-    pub(super) fn commit(&mut self, zxid: Zxid, record: &[u8], court: &mut Court<'_>) {
+    pub(super) fn commit(&mut self, next: &Next, court: &mut Court<'_>) {
+        let Next { zxid, record, applied } = next;
+        let zxid = *zxid;
         let decoded = TxnRecord::from_bytes(record).ok();
         let decoded = decoded.filter(|decoded| Zxid::from_wire(decoded.header.zxid) == zxid);
         court.hold(Property::Integrity, decoded.is_some(), "not_a_transaction", || {
@@ -22,8 +25,10 @@ impl Core {
         });
         let Some(TxnRecord { header, txn, digest }) = decoded else { return };
         let found = court.findings.len();
-        let asked = Asked { session: SessionId(header.client), zxid, time: header.time };
+        let (session, time) = (SessionId(header.client), header.time);
+        let asked = Asked { session, zxid, time, who: Who::default(), applied: Some(*applied) };
         let applied = match &txn {
+            _ if session == SessionId(0) => self.by_itself(asked, &txn, court),
             Txn::CreateSession(_) => {
                 self.model.open(asked.session);
                 self.calls.life(asked.session).born = true;
@@ -41,14 +46,67 @@ impl Core {
             | Txn::SetData(_)
             | Txn::Check(_)
             | Txn::Multi(_)
+            | Txn::CreateContainer(_)
+            | Txn::CreateTtl(_)
+            | Txn::DeleteContainer(_)
+            | Txn::SetAcl(_)
+            | Txn::Reconfig(_)
             | Txn::Error(_) => self.write(asked, &header, &txn, court),
         };
         if applied {
-            self.watches.fire(zxid, self.model.fired());
+            self.watches.fire(zxid, &self.model);
         }
         // Of a transaction that is wrong in itself, the tree would only say it again.
         if court.findings.len() == found {
             self.trees.became(zxid, self.model.digest(), digest, court);
+        }
+    }
+
+    /// What the leader does by itself: it deletes containers and nodes whose time is over, in no
+    /// session (spec 2.4). True if it was applied.
+    fn by_itself(&mut self, asked: Asked, txn: &Txn, court: &mut Court<'_>) -> bool {
+        let zxid = asked.zxid;
+        match txn {
+            Txn::DeleteContainer(DeleteTxn { path }) => {
+                let due = self.model.is_due(path, asked.time);
+                court.hold(Property::WriteOutcome, due.is_ok(), "reaped_too_early", || {
+                    let why = due.err().unwrap_or_default();
+                    format!("{zxid} deletes `{path}` by itself at {}, but {why}", asked.time)
+                });
+                let op = Op::DeleteContainer { path: path.clone() };
+                self.model.apply(asked, &op).is_ok()
+            }
+            // It had changed since it was looked at; whose request it was is not told.
+            Txn::Error(error) => {
+                let codes = [
+                    ErrorCode::NoNode,
+                    ErrorCode::NotEmpty,
+                    ErrorCode::BadVersion,
+                    ErrorCode::BadArguments,
+                ];
+                let fine = codes.iter().any(|code| code.wire() == error.err);
+                court.hold(Property::WriteOutcome, fine, "reaped_code", || {
+                    format!("{zxid} is a deletion by itself that failed with {}", error.err)
+                });
+                false
+            }
+            Txn::Create(_)
+            | Txn::Create2(_)
+            | Txn::Delete(_)
+            | Txn::SetData(_)
+            | Txn::Check(_)
+            | Txn::Multi(_)
+            | Txn::CreateSession(_)
+            | Txn::CloseSession(_)
+            | Txn::CreateContainer(_)
+            | Txn::CreateTtl(_)
+            | Txn::SetAcl(_)
+            | Txn::Reconfig(_) => {
+                court.hold(Property::Phantom, false, "no_session", || {
+                    format!("{zxid} was asked for in no session: {txn:?}")
+                });
+                false
+            }
         }
     }
 
@@ -107,21 +165,27 @@ impl Core {
             }
             return false;
         };
-        let refused = effect::refusal(txn).filter(|code| match code {
-            ErrorCode::SessionMoved => life.connections > 1,
-            _ => life.marked || !open,
+        let (connections, marked) = (life.connections, life.marked);
+        let Some(op) = self.calls.pending.get(&id).map(|pending| &pending.call.op) else {
+            return false;
+        };
+        let refused = effect::refusal(op, txn).filter(|code| match code {
+            ErrorCode::SessionMoved => connections > 1,
+            ErrorCode::SessionExpired => marked || !open,
+            _ => true,
         });
         self.taken(id, asked, header.cxid, refused.is_some(), court);
         let Some(pending) = self.calls.pending.get(&id) else { return false };
         let op = &pending.call.op;
+        let asked = Asked { who: pending.who, ..asked };
         let outcome = match (refused, txn) {
             (Some(code), Txn::Multi(_)) => Ok(Effect::MultiFailed { part: 0, code }),
             (Some(code), _) => Err(code),
             (None, _) => self.model.apply(asked, op),
         };
         let wrong = effect::differs(op, &outcome, txn);
-        if let Op::Create { mode, .. } = op
-            && mode.is_sequential()
+        if matches!(op, Op::Create { mode, .. } if mode.is_sequential())
+            || matches!(op, Op::CreateTtl { sequential: true, .. })
         {
             court.held(Property::SequentialNames);
         }
@@ -188,6 +252,13 @@ impl Core {
             });
             return;
         };
+        if let Op::AddAuth { scheme, auth } = &pending.call.op {
+            let (scheme, auth) = (scheme.clone(), auth.clone());
+            return self.proved(&pending, (&scheme, &auth), zxid, result, court);
+        }
+        if *result == Err(ErrorCode::Unimplemented) && pending.done.is_none() {
+            self.unserved(&pending, court);
+        }
         if !has_zxid(&pending.call.op, result) {
             if let Some(line) = self.calls.lines.get_mut(&pending.call.conn) {
                 line.waiting.retain(|waiting| *waiting != id);
@@ -203,7 +274,7 @@ impl Core {
             self.read_answered(&pending, zxid, result, court);
         }
         match op {
-            Op::SetWatches { .. } => {
+            Op::SetWatches { .. } | Op::SetWatches2 { .. } => {
                 self.watches.caught_up(conn, op, zxid, &mut self.model, court);
             }
             _ => self.watches.nothing_caught(conn, court),
@@ -213,9 +284,41 @@ impl Core {
             self.watches.answered(conn, zxid, &self.model, court);
         }
         self.watches.registered(conn, op, result, zxid, &mut self.model);
+        self.watches.proved(conn, pending.who, &self.model);
         if *op == Op::CloseSession && result.is_ok() {
             self.calls.life(session).told = true;
         }
+    }
+
+    /// An auth packet is answered, out of turn and with zxid 0 (spec 1.15).
+    fn proved(
+        &mut self,
+        pending: &Pending,
+        (scheme, auth): (&str, &[u8]),
+        zxid: Zxid,
+        result: &Result<Reply, ErrorCode>,
+        court: &mut Court<'_>,
+    ) {
+        let expected = self.model.proves(scheme, auth).map(|()| Reply::Done);
+        let conn = pending.call.conn;
+        court.hold(Property::ReadValue, *result == expected, "auth", || {
+            format!("{conn} says who it is by `{scheme}`: answered {result:?}, not {expected:?}")
+        });
+        court.hold(Property::ReadValue, zxid == Zxid::ZERO, "auth_zxid", || {
+            format!("an auth packet on {conn} was answered at {zxid}, not at 0")
+        });
+        self.watches.proved(conn, pending.who, &self.model);
+    }
+
+    /// A server says that it does not know an operation: only of those that clients may not ask.
+    fn unserved(&mut self, pending: &Pending, court: &mut Court<'_>) {
+        let op = &pending.call.op;
+        let known =
+            !matches!(op, Op::Check { .. } | Op::CreateSession { .. } | Op::DeleteContainer { .. });
+        let property = if is_txn(op) { Property::WriteOutcome } else { Property::ReadValue };
+        court.hold(property, !known, "unimplemented", || {
+            format!("{op:?} was refused as if there were no such operation")
+        });
     }
 
     /// Nothing succeeds in a session that is closed in the state of the answer (P7).
@@ -259,7 +362,8 @@ impl Core {
         court.hold(Property::WriteOutcome, zxid == *own, "answer_zxid", || {
             format!("{op:?} of session {session} is {own}, but was answered as {zxid}")
         });
-        court.hold(Property::WriteOutcome, result == expected, "answer", || {
+        let agrees = Model::agrees(op, expected, result);
+        court.hold(Property::WriteOutcome, agrees, "answer", || {
             format!("{op:?} of session {session}, {own}: answered {result:?}, not {expected:?}")
         });
     }
@@ -288,32 +392,23 @@ impl Core {
                 format!("{owed} had been answered when session {session} asked for sync: {zxid}")
             });
         }
-        let expected = self.model.read(op, zxid);
-        court.hold(
-            Property::ReadValue,
-            expected.as_ref().is_none_or(|expected| expected == result),
-            "answer",
-            || {
-                format!(
-                    "{op:?} of session {session} at {zxid}: answered {result:?}, not {expected:?}"
-                )
-            },
-        );
+        let expected = match self.watches.answer(pending.call.conn, op, zxid, &mut self.model) {
+            Some(expected) => Some(expected),
+            None => self.model.read_as((session, pending.who), op, zxid),
+        };
+        let agrees = |expected| Model::agrees(op, expected, result);
+        court.hold(Property::ReadValue, expected.as_ref().is_none_or(agrees), "answer", || {
+            format!("{op:?} of session {session} at {zxid}: answered {result:?}, not {expected:?}")
+        });
     }
 }
 
 /// Some refusals happen at the door, without a place in the order (spec 1.4, 1.10, 2.5).
 fn has_zxid(op: &Op, result: &Result<Reply, ErrorCode>) -> bool {
-    let malformed = |parts: &[Op]| {
-        parts.iter().any(|part| {
-            !matches!(
-                part,
-                Op::Create { .. } | Op::Delete { .. } | Op::SetData { .. } | Op::Check { .. }
-            )
-        })
-    };
+    let malformed = |parts: &[Op]| !parts.iter().all(is_part);
     match (op, result) {
-        (Op::Check { .. } | Op::CreateSession { .. }, Err(ErrorCode::Unimplemented)) => false,
+        // Header zxid -1, but for a write that a server knows and does not allow.
+        (_, Err(ErrorCode::Unimplemented)) => matches!(op, Op::CreateTtl { .. }),
         (Op::Multi(parts), Err(ErrorCode::MarshallingError)) => !malformed(parts),
         _ => true,
     }

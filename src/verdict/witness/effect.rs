@@ -3,8 +3,8 @@
 use crate::jute::Reader;
 use crate::jute::proto::opcode;
 use crate::jute::txn::{MultiTxn, SubTxn, Txn};
-use crate::verdict::model::tree::Effect;
-use crate::znode::op::{ErrorCode, Op};
+use crate::verdict::model::tree::{Acls, Effect};
+use crate::znode::op::{Acl, ErrorCode, Op, open_acl};
 
 use super::tally::Property;
 
@@ -15,7 +15,18 @@ const OUTCOME: Property = Property::WriteOutcome;
 
 /// The code with which the leader refused the request because of its session alone: such a
 /// refusal depends on the leader's clock and owners, not on the state (spec 3.3, 3.5).
-pub(super) fn refusal(txn: &Txn) -> Option<ErrorCode> {
+pub(super) fn refusal(op: &Op, txn: &Txn) -> Option<ErrorCode> {
+    if let (Op::Reconfig { .. }, Txn::Error(error)) = (op, txn) {
+        // Who is connected and synced, and what else is under way, the protocol knows (spec 6.12).
+        let code = ErrorCode::from_wire(error.err);
+        let elsewhere = [
+            ErrorCode::NewConfigNoQuorum,
+            ErrorCode::ReconfigInProgress,
+            ErrorCode::SessionExpired,
+            ErrorCode::SessionMoved,
+        ];
+        return elsewhere.contains(&code).then_some(code);
+    }
     let code = match txn {
         Txn::Error(error) => error.err,
         Txn::Multi(multi) => error_of(multi.parts.first()?)?,
@@ -39,7 +50,7 @@ fn effect_differs(op: &Op, effect: &Effect, txn: &Txn) -> Option<Wrong> {
     match (op, effect, txn) {
         (
             Op::Create { data, mode, .. },
-            Effect::Created { path, creates, .. },
+            Effect::Created { path, creates, acl, .. },
             Txn::Create(txn) | Txn::Create2(txn),
         ) => {
             let name = if mode.is_sequential() { Property::SequentialNames } else { OUTCOME };
@@ -47,6 +58,37 @@ fn effect_differs(op: &Op, effect: &Effect, txn: &Txn) -> Option<Wrong> {
                 .or(wrong((OUTCOME, "data"), txn.data == *data))
                 .or(wrong((OUTCOME, "ephemeral"), txn.ephemeral == mode.is_ephemeral()))
                 .or(wrong((OUTCOME, "parent_creates"), txn.parent_cversion == *creates))
+                .or(wrong((OUTCOME, "acl"), is_acl(acl, &txn.acl)))
+        }
+        (
+            Op::CreateContainer { data, .. },
+            Effect::Created { path, creates, acl, .. },
+            Txn::CreateContainer(txn),
+        ) => wrong((OUTCOME, "path"), *txn.path == **path)
+            .or(wrong((OUTCOME, "data"), txn.data == *data))
+            .or(wrong((OUTCOME, "parent_creates"), txn.parent_cversion == *creates))
+            .or(wrong((OUTCOME, "acl"), is_acl(acl, &txn.acl))),
+        (
+            Op::CreateTtl { data, sequential, ttl, .. },
+            Effect::Created { path, creates, acl, .. },
+            Txn::CreateTtl(txn),
+        ) => {
+            let name = if *sequential { Property::SequentialNames } else { OUTCOME };
+            wrong((name, "path"), *txn.path == **path)
+                .or(wrong((OUTCOME, "data"), txn.data == *data))
+                .or(wrong((OUTCOME, "ttl"), txn.ttl == *ttl))
+                .or(wrong((OUTCOME, "parent_creates"), txn.parent_cversion == *creates))
+                .or(wrong((OUTCOME, "acl"), is_acl(acl, &txn.acl)))
+        }
+        (Op::SetAcl { path, .. }, Effect::Granted { stat, acl }, Txn::SetAcl(txn)) => {
+            wrong((OUTCOME, "path"), txn.path == *path)
+                .or(wrong((OUTCOME, "acl"), is_acl(acl, &txn.acl)))
+                .or(wrong((OUTCOME, "version"), txn.version == stat.aversion))
+        }
+        (Op::Reconfig { .. }, Effect::Configured { data, .. }, Txn::Reconfig(txn)) => {
+            wrong((OUTCOME, "path"), txn.path == "/zookeeper/config")
+                .or(wrong((OUTCOME, "data"), txn.data == *data))
+                .or(wrong((OUTCOME, "version"), txn.version == -1))
         }
         (Op::Delete { path, .. }, Effect::Deleted, Txn::Delete(txn)) => {
             wrong((OUTCOME, "path"), txn.path == *path)
@@ -90,6 +132,13 @@ fn failed_multi_differs(ops: usize, part: usize, code: ErrorCode, txn: &MultiTxn
         .or(wrong((OUTCOME, "multi_early"), {
             txn.parts.iter().take(part).all(|sub| error_of(sub).is_none_or(|err| err == 0))
         }))
+}
+
+fn is_acl(stored: &Acls, told: &[Acl]) -> bool {
+    match stored {
+        Some(stored) => **stored == *told,
+        None => *told == open_acl(),
+    }
 }
 
 fn wrong(what: Wrong, fine: bool) -> Option<Wrong> {

@@ -23,7 +23,7 @@ pub(super) mod tally;
 mod trees;
 mod watches;
 
-use crate::base::{PeerId, SessionId};
+use crate::base::{Config, PeerId, SessionId};
 use crate::history::{At, Seen};
 use crate::process::{Note, Role};
 
@@ -35,6 +35,7 @@ use trees::Trees;
 use watches::Watches;
 
 use super::model::tree::Model;
+pub use super::model::tree::Settings;
 use crate::znode::op::Op;
 
 /// The oracle. See the module.
@@ -57,9 +58,20 @@ struct Core {
 impl Witness {
     /// A witness of a run that begins with the fresh tree.
     pub fn new() -> Witness {
+        Witness::with(Settings::default(), None)
+    }
+
+    /// A witness of servers that are configured like this, and begin with this config, if it is
+    /// known.
+    pub fn with(settings: Settings, config: Option<&Config>) -> Witness {
+        let mut model = Model::new();
+        model.configure(settings);
+        if let Some(config) = config {
+            model.begin_with(&config.text(), config.version);
+        }
         let core = Core {
             order: Order::default(),
-            model: Model::new(),
+            model,
             calls: Calls::default(),
             watches: Watches::default(),
             trees: Trees::default(),
@@ -118,10 +130,11 @@ impl Core {
             }
             Seen::Expired { session, .. } => self.calls.expired(*session, court),
             Seen::Called(call) => {
-                if let Op::SetWatches { .. } = call.op {
+                if let Op::SetWatches { .. } | Op::SetWatches2 { .. } = call.op {
                     self.watches.set_watches_shown();
                 }
-                self.calls.called(call);
+                let who = self.calls.called(call, &mut self.model);
+                self.watches.claims(call.conn, who);
             }
             Seen::Returned { id, zxid, result } => self.returned(*id, *zxid, result, court),
             Seen::Lost { id } => self.calls.lost(*id),
@@ -137,7 +150,7 @@ impl Core {
 
     fn note(&mut self, peer: PeerId, note: &Note, court: &mut Court<'_>) {
         match note {
-            Note::Proposed { zxid, record } => self.order.proposed(*zxid, record),
+            Note::Proposed { zxid, record } => self.order.proposed(peer, *zxid, record),
             Note::Established { epoch, last } => self.order.established(peer, *epoch, *last, court),
             Note::Committed { zxid } => self.order.committed(peer, *zxid, court),
             Note::Delivered { zxid, digest } => self.order.delivered(peer, *zxid, *digest, court),
@@ -147,14 +160,17 @@ impl Core {
                 }
             }
             Note::Abdicated { .. } => self.order.stepped_down(peer),
-            Note::Restored { .. } => self.trees.forget(peer),
+            Note::Restored { zxid, .. } => {
+                self.trees.forget(peer);
+                self.order.applied(peer, *zxid);
+            }
             Note::SessionExpired { session, idle_ns, timeout_ms } => {
                 self.marked(peer, *session, *idle_ns, *timeout_ms, court);
             }
             _ => return,
         }
-        while let Some((zxid, record)) = self.order.next() {
-            self.commit(zxid, &record, court);
+        while let Some(next) = self.order.next() {
+            self.commit(&next, court);
         }
     }
 

@@ -21,6 +21,17 @@ struct Candidate {
     digest: Digest,
     /// `None` once it is abandoned.
     record: Option<Vec<u8>>,
+    /// What its leader had applied then: quotas are judged by that (spec 2.6).
+    applied: Zxid,
+}
+
+/// A committed transaction that was not taken yet.
+#[derive(Clone, Debug)]
+pub(super) struct Next {
+    pub(super) zxid: Zxid,
+    pub(super) record: Vec<u8>,
+    /// What its leader had applied when it proposed it.
+    pub(super) applied: Zxid,
 }
 
 /// The order of transactions.
@@ -33,7 +44,9 @@ pub(super) struct Order {
     /// Who leads which epoch, by its own word.
     leaders: BTreeMap<PeerId, Epoch>,
     /// Committed and not taken yet.
-    ready: VecDeque<(Zxid, Vec<u8>)>,
+    ready: VecDeque<Next>,
+    /// What each peer's service has applied.
+    applied: BTreeMap<PeerId, Zxid>,
 }
 
 impl Order {
@@ -43,7 +56,7 @@ impl Order {
     }
 
     /// The next committed record to apply.
-    pub(super) fn next(&mut self) -> Option<(Zxid, Vec<u8>)> {
+    pub(super) fn next(&mut self) -> Option<Next> {
         self.ready.pop_front()
     }
 
@@ -69,7 +82,7 @@ impl Order {
     }
 
     /// A leader proposed a record.
-    pub(super) fn proposed(&mut self, zxid: Zxid, record: &[u8]) {
+    pub(super) fn proposed(&mut self, peer: PeerId, zxid: Zxid, record: &[u8]) {
         let digest = Digest::of(record);
         if zxid <= self.last() {
             return;
@@ -79,8 +92,14 @@ impl Order {
         let candidates = self.candidates.entry(zxid).or_default();
         if candidates.iter().all(|candidate| candidate.digest != digest) {
             let record = if abandoned { None } else { Some(record.to_vec()) };
-            candidates.push(Candidate { digest, record });
+            let applied = self.applied.get(&peer).copied().unwrap_or_default().max(last);
+            candidates.push(Candidate { digest, record, applied });
         }
+    }
+
+    /// A peer's service stands here now.
+    pub(super) fn applied(&mut self, peer: PeerId, zxid: Zxid) {
+        self.applied.insert(peer, zxid);
     }
 
     /// A peer no longer leads.
@@ -130,6 +149,7 @@ impl Order {
         digest: Digest,
         court: &mut Court<'_>,
     ) {
+        self.applied(peer, zxid);
         if zxid <= self.last() {
             let known = self.committed.binary_search_by_key(&zxid, |(zxid, _)| *zxid);
             match known.map(|index| self.committed[index].1) {
@@ -192,8 +212,8 @@ impl Order {
         let candidates = self.candidates.remove(&zxid).unwrap_or_default();
         let chosen = candidates.into_iter().find(|candidate| candidate.digest == digest);
         self.committed.push((zxid, digest));
-        if let Some(record) = chosen.and_then(|candidate| candidate.record) {
-            self.ready.push_back((zxid, record));
+        if let Some(Candidate { record: Some(record), applied, .. }) = chosen {
+            self.ready.push_back(Next { zxid, record, applied });
         }
     }
 }

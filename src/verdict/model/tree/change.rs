@@ -11,7 +11,8 @@ use crate::base::{SessionId, Zxid};
 use crate::verdict::model::{mix, mix_text};
 use crate::znode::op::{Op, Reply};
 
-use super::{ChildChange, Entry, Model, Node, Place, Table, Trigger, Version};
+use super::acl::{self, Acls};
+use super::{ChildChange, Entry, Model, Node, Place, Table, Trigger, Version, event};
 
 /// One change, as it is taken back.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ impl Node {
             aversion,
             creates,
             owner,
-            perms,
+            acl,
             czxid: _,
             mzxid: _,
             pzxid: _,
@@ -47,14 +48,14 @@ impl Node {
         } = self;
         let data = data.as_deref().map_or(0, hash_of);
         let counters = (u64::from(*version as u32) << 32) | u64::from(*creates as u32);
-        let rights = (u64::from(*aversion as u32) << 32) | u64::from(*perms as u32);
+        let rights = acl::hash_of(acl) ^ u64::from(*aversion as u32);
         [counters, rights, *owner as u64].into_iter().fold(mix(path, data), |hash, word| {
             hash.rotate_left(43) ^ mix((hash >> 64) as u64 ^ NODE, word ^ hash as u64)
         })
     }
 }
 
-fn hash_of(bytes: &[u8]) -> u64 {
+pub(super) fn hash_of(bytes: &[u8]) -> u64 {
     bytes.chunks(8).fold(mix(DATA, bytes.len() as u64) as u64, |hash, chunk| {
         let mut word = [0; 8];
         word[..chunk.len()].copy_from_slice(chunk);
@@ -181,10 +182,15 @@ impl Model {
         }
     }
 
-    pub(super) fn fire(&mut self, table: Table, place: Place, kind: i32) {
-        if self.past {
-            self.fired.push(Trigger { table, place, kind });
+    pub(super) fn fire(&mut self, table: Table, place: Place, kind: i32, acl: Acls) {
+        if !self.past {
+            return;
         }
+        // The child table hears of a deletion behind the data table, and it is the same one.
+        let again = table == Table::Child && kind == event::DELETED;
+        let nth = self.fired.len() as u32 - u32::from(again);
+        let part = self.part;
+        self.fired.push(Trigger { table, place, kind, nth, part, acl });
     }
 
     /// What was fired by this transaction is known from now on.
@@ -195,7 +201,7 @@ impl Model {
                 Table::Data => &mut entry.data_events,
                 Table::Child => &mut entry.child_events,
             };
-            events.push((zxid, trigger.kind));
+            events.push((zxid, trigger.clone()));
         }
     }
 

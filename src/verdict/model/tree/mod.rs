@@ -1,5 +1,6 @@
 //! The judge's own znode service: naive, multi-version, written from the specification's text
-//! (sections 2.2 to 2.5 and 4.2), so that it shares no mistake with the service it judges.
+//! (sections 1.14, 1.15, 2.2 to 2.6, 4.2 and 6.12), so that it shares no mistake with the service
+//! it judges, and is ahead of it.
 //!
 //! It never forgets: each path keeps a list of versions by zxid, so that a read can be evaluated
 //! at the very state its server had, however stale (checker notes, P3). It knows nothing of peers,
@@ -11,21 +12,27 @@
 //!                       events    what would have fired a watch here, by zxid
 //! ```
 
+mod acl;
 mod beyond;
 mod change;
+mod config;
 pub(in crate::verdict) mod digest;
+mod life;
 mod path;
+mod quota;
 mod read;
+mod sha;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::{SessionId, Zxid};
-use crate::jute::proto::Stat;
+use crate::jute::proto::{Id, Stat};
 
+pub(crate) use acl::{Acls, Who};
 pub(crate) use beyond::is_beyond;
-pub(crate) use write::{Asked, Effect};
+pub(crate) use write::{Asked, Effect, is_part};
 
 use change::Undo;
 
@@ -38,18 +45,51 @@ pub(crate) mod event {
 }
 
 /// Permissions (spec 2.5).
-mod perm {
-    pub(super) const READ: i32 = 1;
-    pub(super) const WRITE: i32 = 2;
-    pub(super) const CREATE: i32 = 4;
-    pub(super) const DELETE: i32 = 8;
-    pub(super) const ALL: i32 = 31;
+pub(crate) mod perm {
+    pub(crate) const READ: i32 = 1;
+    pub(crate) const WRITE: i32 = 2;
+    pub(crate) const CREATE: i32 = 4;
+    pub(crate) const DELETE: i32 = 8;
+    pub(crate) const ADMIN: i32 = 16;
 }
 
 /// The number of a path within a model: never reused, whatever becomes of the node.
 pub(crate) type Place = u32;
 
 const ROOT: Place = 0;
+const CONFIG: Place = 2;
+const QUOTA: Place = 3;
+
+/// How the servers are configured, as far as answers depend on it. The default is ZooKeeper's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Nodes with a time to live are allowed (spec 2.4).
+    pub extended_types: bool,
+    /// Hard limits of quotas refuse (spec 2.6).
+    pub enforce_quota: bool,
+    /// reconfig is allowed (spec 6.12).
+    pub reconfig: bool,
+    /// The digest id that is the super user (spec 1.15).
+    pub super_digest: Option<String>,
+    /// Nobody is asked for permissions (spec 1.15).
+    pub skip_acl: bool,
+    /// After how many milliseconds without a child a container goes that never had one; `None` is
+    /// never (spec 2.4).
+    pub never_used_ms: Option<i64>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            extended_types: false,
+            enforce_quota: false,
+            reconfig: false,
+            super_digest: None,
+            skip_acl: false,
+            never_used_ms: Some(300_000),
+        }
+    }
+}
 
 /// Which of the two watch tables (spec 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,11 +101,18 @@ pub(crate) enum Table {
 }
 
 /// Something that fires the watches of a path in one table (spec 4.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trigger {
     pub(crate) table: Table,
     pub(crate) place: Place,
     pub(crate) kind: i32,
+    /// Which of its transaction's. A deletion is one, though it fires in both tables: nobody hears
+    /// of it twice.
+    pub(crate) nth: u32,
+    /// Of which part of a multi: events of one come before those of the next.
+    pub(crate) part: u32,
+    /// Who may read the node: nobody else is told (spec 4.2).
+    pub(crate) acl: Acls,
 }
 
 /// One node at one zxid.
@@ -82,8 +129,9 @@ struct Node {
     /// Creates of children under this incarnation: the counter of sequential names (P8).
     creates: i32,
     children: i32,
+    /// Who owns it, or how long it lives: see [`life`].
     owner: i64,
-    perms: i32,
+    acl: Acls,
 }
 
 impl Node {
@@ -97,7 +145,7 @@ impl Node {
             version: self.version,
             cversion: self.creates.wrapping_mul(2).wrapping_sub(self.children),
             aversion: self.aversion,
-            ephemeral_owner: self.owner,
+            ephemeral_owner: life::visible(self.owner),
             data_length: self.data.as_ref().map_or(0, |data| data.len() as i32),
             num_children: self.children,
             pzxid: self.pzxid.wire(),
@@ -136,9 +184,9 @@ struct Entry {
     children: BTreeMap<Arc<str>, Place>,
     child_log: Vec<ChildChange>,
     /// What fired or would have fired a data watch, ascending.
-    data_events: Vec<(Zxid, i32)>,
+    data_events: Vec<(Zxid, Trigger)>,
     /// What fired or would have fired a child watch, ascending.
-    child_events: Vec<(Zxid, i32)>,
+    child_events: Vec<(Zxid, Trigger)>,
 }
 
 impl Entry {
@@ -181,6 +229,13 @@ pub(crate) struct Model {
     digest: u64,
     /// What the last applied request fired, in order.
     fired: Vec<Trigger>,
+    /// Which part of a multi is being applied.
+    part: u32,
+    settings: Settings,
+    /// The sets of identities that connections have, by number.
+    whos: Vec<Arc<[Id]>>,
+    /// Whether it was told what `/zookeeper/config` begins with.
+    knows_config: bool,
 }
 
 impl Model {
@@ -196,6 +251,10 @@ impl Model {
             hash: 0,
             digest: 0,
             fired: Vec::new(),
+            part: 0,
+            settings: Settings::default(),
+            whos: vec![Arc::from([])],
+            knows_config: false,
         };
         for path in ["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"] {
             let place = model.intern(path);
@@ -212,7 +271,7 @@ impl Model {
                 creates: 0,
                 children: 0,
                 owner: 0,
-                perms: if config { perm::READ } else { perm::ALL },
+                acl: if config { acl::read_only() } else { None },
             };
             let entry = &mut model.entries[place as usize];
             entry.versions.push(Version { zxid: Zxid::ZERO, node: Some(node) });
@@ -284,19 +343,54 @@ impl Model {
         table: Table,
         place: Place,
         view: Zxid,
-    ) -> Option<(Zxid, i32)> {
+    ) -> Option<&(Zxid, Trigger)> {
         let entry = &self.entries[place as usize];
         let events = match table {
             Table::Data => &entry.data_events,
             Table::Child => &entry.child_events,
         };
-        events.get(events.partition_point(|(zxid, _)| *zxid <= view)).copied()
+        events.get(events.partition_point(|(zxid, _)| *zxid <= view))
     }
 
     /// Whether something of this kind, which fires a watch there, happened at `zxid`.
     pub(crate) fn happened(&self, place: Place, zxid: Zxid, kind: i32) -> bool {
         let entry = &self.entries[place as usize];
-        entry.data_events.contains(&(zxid, kind)) || entry.child_events.contains(&(zxid, kind))
+        let mut events = entry.data_events.iter().chain(&entry.child_events);
+        events.any(|(at, trigger)| (*at, trigger.kind) == (zxid, kind))
+    }
+
+    /// All that fires a watch there, in either table, after `view`, in order.
+    pub(crate) fn events_at(&self, place: Place, view: Zxid) -> Vec<(Zxid, Trigger)> {
+        let entry = &self.entries[place as usize];
+        let all = entry.data_events.iter().chain(&entry.child_events);
+        in_order(all.filter(|(zxid, _)| *zxid > view))
+    }
+
+    /// All that fires data watches there and below after `view`, in order: what a recursive watch
+    /// hears of (spec 4.2).
+    pub(crate) fn events_below(&self, place: Place, view: Zxid) -> Vec<(Zxid, Trigger)> {
+        let top = &self.entries[place as usize].path;
+        let below = self.entries.iter().filter(|entry| path::is_within(&entry.path, top));
+        let all = below.flat_map(|entry| &entry.data_events);
+        in_order(all.filter(|(zxid, _)| *zxid > view))
+    }
+
+    /// The places of a path and of all paths above it that were ever named.
+    pub(crate) fn upwards(&self, place: Place) -> Vec<Place> {
+        let mut path: &str = &self.entries[place as usize].path;
+        let mut all = vec![place];
+        while path.len() > 1
+            && let Some(parent) = path::parent(path)
+        {
+            all.extend(self.places.get(parent));
+            path = parent;
+        }
+        all
+    }
+
+    /// Configures the servers that it stands for.
+    pub(crate) fn configure(&mut self, settings: Settings) {
+        self.settings = settings;
     }
 
     /// The node's mzxid and pzxid at `view`, if it is there: what setWatches compares (spec 1.12).
@@ -322,6 +416,12 @@ impl Model {
     fn look(&self, path: &str) -> Option<&Entry> {
         self.places.get(path).map(|place| &self.entries[*place as usize])
     }
+}
+
+fn in_order<'a>(events: impl Iterator<Item = &'a (Zxid, Trigger)>) -> Vec<(Zxid, Trigger)> {
+    let mut all: Vec<(Zxid, Trigger)> = events.cloned().collect();
+    all.sort_by_key(|(zxid, trigger)| (*zxid, trigger.nth));
+    all
 }
 
 #[cfg(test)]

@@ -24,6 +24,12 @@ fn is_odd(c: char) -> bool {
         0..=0x1F | 0x7F..=0x9F | 0xD800..=0xF8FF | 0xFFF0..=0xFFFF | 0x1_0000..)
 }
 
+/// Whether a path is this one or below it.
+pub(super) fn is_within(path: &str, top: &str) -> bool {
+    let rest = path.strip_prefix(if top == "/" { "" } else { top });
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Nodes that cannot be deleted (spec 2.2).
 pub(super) fn is_special(path: &str) -> bool {
     matches!(path, "/" | "/zookeeper" | "/zookeeper/quota" | "/zookeeper/config")

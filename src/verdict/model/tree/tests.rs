@@ -1,12 +1,16 @@
 //! The model against the sentences of the specification, case by case.
 
+mod lives;
+mod rights;
+
 use super::*;
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, open_acl};
 
 const S: SessionId = SessionId(7);
 
 fn asked(counter: u64) -> Asked {
-    Asked { session: S, zxid: Zxid(1 << 32 | counter), time: 1000 + counter as i64 }
+    let (zxid, time) = (Zxid(1 << 32 | counter), 1000 + counter as i64);
+    Asked { session: S, zxid, time, ..Asked::default() }
 }
 
 fn create(path: &str, mode: CreateMode) -> Op {

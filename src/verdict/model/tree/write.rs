@@ -4,28 +4,36 @@ use std::sync::Arc;
 
 use crate::base::{SessionId, Zxid};
 use crate::jute::proto::{Acl, Stat};
-use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
+use crate::znode::op::{ErrorCode, Op, Reply};
 
-use super::{Model, Node, Place, Table, event, path, perm};
+use super::{Acls, Model, Node, Place, Table, Who, event, life, path, perm, quota};
 
 /// Who asks, and which transaction it becomes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) session: SessionId,
     pub(crate) zxid: Zxid,
     /// The leader's wall clock, ms (spec 5.2).
     pub(crate) time: i64,
+    /// The identities of the connection that asks.
+    pub(crate) who: Who,
+    /// What the leader had applied when it prepared the request, for quotas; `None` is all of it.
+    pub(crate) applied: Option<Zxid>,
 }
 
 /// What a write that succeeded did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// create and create2: `creates` is the parent's counter after it.
-    Created { path: Arc<str>, creates: i32, stat: Stat },
-    /// delete.
+    /// create, create2, createContainer and createTTL: `creates` is the parent's counter after it.
+    Created { path: Arc<str>, creates: i32, stat: Stat, acl: Acls },
+    /// delete and deleteContainer.
     Deleted,
     /// setData.
     Changed { stat: Stat },
+    /// setACL.
+    Granted { stat: Stat, acl: Acls },
+    /// reconfig: the new text.
+    Configured { data: Option<Vec<u8>>, stat: Stat },
     /// check.
     Checked,
     /// A multi of which every part succeeded.
@@ -41,11 +49,14 @@ impl Effect {
     pub(crate) fn reply(&self, op: &Op) -> Reply {
         match self {
             Effect::Created { path, stat, .. } => {
-                let wants = matches!(op, Op::Create { stat: true, .. });
+                let wants = !matches!(op, Op::Create { stat: false, .. });
                 Reply::Created { path: path.to_string(), stat: wants.then(|| stat.clone()) }
             }
             Effect::Deleted | Effect::Checked | Effect::Closed { .. } => Reply::Done,
-            Effect::Changed { stat } => Reply::Stat(stat.clone()),
+            Effect::Changed { stat } | Effect::Granted { stat, .. } => Reply::Stat(stat.clone()),
+            Effect::Configured { data, stat } => {
+                Reply::Data { data: data.clone(), stat: stat.clone() }
+            }
             Effect::Multi(effects) => {
                 let Op::Multi(parts) = op else { return Reply::Done };
                 let replies = parts.iter().zip(effects).map(|(op, effect)| Ok(effect.reply(op)));
@@ -75,6 +86,12 @@ impl Model {
         self.fired.clear();
         let outcome = match op {
             Op::CloseSession => Ok(self.close(asked)),
+            Op::DeleteContainer { path } => self.delete_container(asked, path),
+            // What the servers do not allow at all is refused before the session is looked at.
+            Op::CreateTtl { ttl, .. } if self.check_ttl(*ttl).is_err() => {
+                self.check_ttl(*ttl).map(|_| Effect::Checked)
+            }
+            Op::Reconfig { .. } if !self.settings.reconfig => Err(ErrorCode::ReconfigDisabled),
             _ if !self.is_open(asked.session) => Err(ErrorCode::SessionExpired),
             Op::Multi(parts) => self.multi(asked, parts),
             _ => self.one(asked, op),
@@ -86,13 +103,28 @@ impl Model {
     fn one(&mut self, asked: Asked, op: &Op) -> Result<Effect, ErrorCode> {
         match op {
             Op::Create { path, data, acl, mode, .. } => {
-                self.create(asked, path, data.as_deref(), acl, *mode)
+                let owner = if mode.is_ephemeral() { asked.session.0 } else { 0 };
+                let sequential = mode.is_sequential();
+                self.create(asked, New { path, data, acl, sequential, owner })
+            }
+            Op::CreateContainer { path, data, acl } => {
+                let owner = life::CONTAINER;
+                self.create(asked, New { path, data, acl, sequential: false, owner })
+            }
+            Op::CreateTtl { path, data, acl, sequential, ttl } => {
+                let (owner, sequential) = (self.check_ttl(*ttl)?, *sequential);
+                self.create(asked, New { path, data, acl, sequential, owner })
+            }
+            Op::SetAcl { path, acl, version } => self.set_acl(asked, path, acl, *version),
+            Op::Reconfig { joining, leaving, members, version } => {
+                let lists = (joining.as_deref(), leaving.as_deref(), members.as_deref());
+                self.reconfig(asked, lists, *version)
             }
             Op::Delete { path, version } => self.delete(asked, path, *version),
             Op::SetData { path, data, version } => {
                 self.set_data(asked, path, data.as_deref(), *version)
             }
-            Op::Check { path, version } => self.check(path, *version),
+            Op::Check { path, version } => self.check(asked, path, *version),
             // Everything else is no write, or one that never stands here: not decodable (1.10).
             _ => Err(ErrorCode::MarshallingError),
         }
@@ -100,19 +132,16 @@ impl Model {
 
     /// All or nothing; later parts see earlier ones (P10).
     fn multi(&mut self, asked: Asked, parts: &[Op]) -> Result<Effect, ErrorCode> {
-        let writes = |op: &Op| {
-            matches!(
-                op,
-                Op::Create { .. } | Op::Delete { .. } | Op::SetData { .. } | Op::Check { .. }
-            )
-        };
-        if !parts.iter().all(writes) {
+        if !parts.iter().all(is_part) {
             return Err(ErrorCode::MarshallingError);
         }
         let mark = self.mark();
         let mut effects = Vec::with_capacity(parts.len());
         for (part, op) in parts.iter().enumerate() {
-            match self.one(asked, op) {
+            self.part = part as u32;
+            let outcome = self.one(asked, op);
+            self.part = 0;
+            match outcome {
                 Ok(effect) => effects.push(effect),
                 Err(code) => {
                     self.back(mark);
@@ -124,24 +153,19 @@ impl Model {
     }
 
     /// The order of these checks is spec 2.5's.
-    fn create(
-        &mut self,
-        asked: Asked,
-        path: &str,
-        data: Option<&[u8]>,
-        acl: &[Acl],
-        mode: CreateMode,
-    ) -> Result<Effect, ErrorCode> {
+    fn create(&mut self, asked: Asked, new: New<'_>) -> Result<Effect, ErrorCode> {
+        let New { path, data, acl, sequential, owner } = new;
+        let data = data.as_deref();
         if !path.contains('/') || path.contains('\0') {
             return Err(ErrorCode::BadArguments);
         }
-        let perms = world_perms(acl)?;
+        let acl = self.normalised(acl, asked.who)?;
         let parent = path::parent(path).and_then(|parent| self.places.get(parent).copied());
         let parent = parent.ok_or(ErrorCode::NoNode)?;
         let above = self.node(parent).ok_or(ErrorCode::NoNode)?;
-        allowed(above, perm::CREATE)?;
+        self.allowed(above, perm::CREATE, asked.who)?;
         let creates = above.creates;
-        let full = match mode.is_sequential() {
+        let full = match sequential {
             true => format!("{path}{creates:010}"),
             false => path.to_owned(),
         };
@@ -151,9 +175,11 @@ impl Model {
         if self.look(&full).is_some_and(|entry| entry.now().is_some()) {
             return Err(ErrorCode::NodeExists);
         }
-        if above.owner != 0 {
+        if life::is_ephemeral(above.owner) {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
+        let bytes = quota::weight(data);
+        self.check_quota(asked, &full, bytes, 1)?;
         let mut above = above.clone();
         above.creates = creates.wrapping_add(1);
         above.children += 1;
@@ -170,19 +196,21 @@ impl Model {
             aversion: 0,
             creates: 0,
             children: 0,
-            owner: if mode.is_ephemeral() { asked.session.0 } else { 0 },
-            perms,
+            owner,
+            acl: acl.clone(),
         };
         let stat = node.stat();
         let place = self.intern(&full);
         self.entries[place as usize].parent = parent;
+        let above_acl = above.acl.clone();
         self.put(place, asked.zxid, Some(node));
         self.put(parent, asked.zxid, Some(above));
         self.relate(parent, place, asked.zxid, true);
-        self.fire(Table::Data, place, event::CREATED);
-        self.fire(Table::Child, parent, event::CHILDREN);
+        self.fire(Table::Data, place, event::CREATED, acl.clone());
+        self.fire(Table::Child, parent, event::CHILDREN, above_acl);
         let path = self.entries[place as usize].path.clone();
-        Ok(Effect::Created { path, creates, stat })
+        self.account(asked.zxid, &path, bytes, 1);
+        Ok(Effect::Created { path, creates, stat, acl })
     }
 
     fn delete(&mut self, asked: Asked, path: &str, version: i32) -> Result<Effect, ErrorCode> {
@@ -191,10 +219,11 @@ impl Model {
         }
         let parent = path::parent(path).and_then(|parent| self.places.get(parent).copied());
         let parent = parent.ok_or(ErrorCode::NoNode)?;
-        allowed(self.node(parent).ok_or(ErrorCode::NoNode)?, perm::DELETE)?;
+        let above = self.node(parent).ok_or(ErrorCode::NoNode)?;
+        self.allowed(above, perm::DELETE, asked.who)?;
         let place = *self.places.get(path).ok_or(ErrorCode::NoNode)?;
         let node = self.node(place).ok_or(ErrorCode::NoNode)?;
-        expect(node, version)?;
+        expect(node.version, version)?;
         if node.children > 0 {
             return Err(ErrorCode::NotEmpty);
         }
@@ -214,31 +243,52 @@ impl Model {
         }
         let place = *self.places.get(path).ok_or(ErrorCode::NoNode)?;
         let node = self.node(place).ok_or(ErrorCode::NoNode)?;
-        allowed(node, perm::WRITE)?;
-        expect(node, version)?;
+        self.allowed(node, perm::WRITE, asked.who)?;
+        let bytes = quota::weight(data) - quota::weight(node.data.as_deref());
+        self.check_quota(asked, path, bytes, 0)?;
+        expect(node.version, version)?;
         let mut node = node.clone();
         node.data = data.map(Arc::from);
         node.mzxid = asked.zxid;
         node.mtime = asked.time;
-        // Versions wrap, but never to -1, which means any (spec 2.3).
-        node.version = match node.version.wrapping_add(1) {
-            -1 => 0,
-            next => next,
-        };
-        let stat = node.stat();
+        node.version = after(node.version);
+        let (stat, acl) = (node.stat(), node.acl.clone());
         self.put(place, asked.zxid, Some(node));
-        self.fire(Table::Data, place, event::CHANGED);
+        self.fire(Table::Data, place, event::CHANGED, acl);
+        self.account(asked.zxid, path, bytes, 0);
         Ok(Effect::Changed { stat })
     }
 
-    fn check(&self, path: &str, version: i32) -> Result<Effect, ErrorCode> {
+    /// Changes neither mzxid nor mtime, and fires nothing (spec 2.3, 4.2; spec 9, case 35).
+    fn set_acl(
+        &mut self,
+        asked: Asked,
+        path: &str,
+        acl: &[Acl],
+        version: i32,
+    ) -> Result<Effect, ErrorCode> {
+        if !path::is_valid(path) {
+            return Err(ErrorCode::BadArguments);
+        }
+        let acl = self.normalised(acl, asked.who)?;
+        let place = *self.places.get(path).ok_or(ErrorCode::NoNode)?;
+        let node = self.node(place).ok_or(ErrorCode::NoNode)?;
+        self.allowed(node, perm::ADMIN, asked.who)?;
+        expect(node.aversion, version)?;
+        let node = Node { acl: acl.clone(), aversion: after(node.aversion), ..node.clone() };
+        let stat = node.stat();
+        self.put(place, asked.zxid, Some(node));
+        Ok(Effect::Granted { stat, acl })
+    }
+
+    fn check(&self, asked: Asked, path: &str, version: i32) -> Result<Effect, ErrorCode> {
         if !path::is_valid(path) {
             return Err(ErrorCode::BadArguments);
         }
         let entry = self.look(path).ok_or(ErrorCode::NoNode)?;
         let node = entry.now().ok_or(ErrorCode::NoNode)?;
-        allowed(node, perm::READ)?;
-        expect(node, version)?;
+        self.allowed(node, perm::READ, asked.who)?;
+        expect(node.version, version)?;
         Ok(Effect::Checked)
     }
 
@@ -255,19 +305,25 @@ impl Model {
         Effect::Closed { paths }
     }
 
-    fn remove(&mut self, place: Place, zxid: Zxid) {
+    pub(super) fn remove(&mut self, place: Place, zxid: Zxid) {
         let parent = self.entries[place as usize].parent;
+        let gone = self.node(place);
+        let bytes = gone.map_or(0, |node| quota::weight(node.data.as_deref()));
+        let (acl, mut above_acl) = (gone.and_then(|node| node.acl.clone()), None);
         self.put(place, zxid, None);
         if let Some(above) = self.node(parent) {
             let mut above = above.clone();
+            above_acl = above.acl.clone();
             above.children -= 1;
             above.pzxid = above.pzxid.max(zxid);
             self.put(parent, zxid, Some(above));
         }
         self.relate(parent, place, zxid, false);
-        self.fire(Table::Data, place, event::DELETED);
-        self.fire(Table::Child, place, event::DELETED);
-        self.fire(Table::Child, parent, event::CHILDREN);
+        self.fire(Table::Data, place, event::DELETED, acl.clone());
+        self.fire(Table::Child, place, event::DELETED, acl);
+        self.fire(Table::Child, parent, event::CHILDREN, above_acl);
+        let path = self.entries[place as usize].path.clone();
+        self.account(zxid, &path, -bytes, -1);
     }
 
     pub(super) fn node(&self, place: Place) -> Option<&Node> {
@@ -275,24 +331,37 @@ impl Model {
     }
 }
 
-/// What `world:anyone` may do, of a list that names nobody else: others are not served yet.
-fn world_perms(acl: &[Acl]) -> Result<i32, ErrorCode> {
-    let mut perms = 0;
-    for entry in acl {
-        let who = (entry.id.scheme.as_deref(), entry.id.id.as_deref());
-        if who != (Some("world"), Some("anyone")) {
-            return Err(ErrorCode::InvalidAcl);
-        }
-        perms |= entry.perms;
-    }
-    if acl.is_empty() { Err(ErrorCode::InvalidAcl) } else { Ok(perms) }
+/// A node to be made.
+struct New<'a> {
+    path: &'a str,
+    data: &'a Option<Vec<u8>>,
+    acl: &'a [Acl],
+    sequential: bool,
+    owner: i64,
 }
 
-fn allowed(node: &Node, perm: i32) -> Result<(), ErrorCode> {
-    if node.perms & perm == 0 { Err(ErrorCode::NoAuth) } else { Ok(()) }
+/// What a multi may consist of (spec 1.10).
+pub(crate) fn is_part(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Create { .. }
+            | Op::CreateContainer { .. }
+            | Op::CreateTtl { .. }
+            | Op::Delete { .. }
+            | Op::SetData { .. }
+            | Op::Check { .. }
+    )
+}
+
+/// Versions wrap, but never to -1, which means any (spec 2.3).
+fn after(version: i32) -> i32 {
+    match version.wrapping_add(1) {
+        -1 => 0,
+        next => next,
+    }
 }
 
 /// -1 is any version; all else, -2 too, must be equal (spec 2.3).
-fn expect(node: &Node, version: i32) -> Result<(), ErrorCode> {
-    if version == -1 || version == node.version { Ok(()) } else { Err(ErrorCode::BadVersion) }
+fn expect(is: i32, version: i32) -> Result<(), ErrorCode> {
+    if version == -1 || version == is { Ok(()) } else { Err(ErrorCode::BadVersion) }
 }

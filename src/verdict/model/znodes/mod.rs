@@ -150,7 +150,7 @@ impl Model for Znodes {
 
 /// Without a past there is one moment, and no time.
 fn asked(session: SessionId) -> Asked {
-    Asked { session, zxid: Zxid::ZERO, time: 0 }
+    Asked { session, ..Asked::default() }
 }
 
 /// Whether a read, now, is answered like this.

@@ -68,7 +68,8 @@ fn small(dice: &mut impl Draw) -> (Model, u32, Vec<Timed>) {
         let (call, ret) = (now, now + 1 + dice.below(6));
         busy.insert(session, ret);
         let op = some_write(dice, u64::from(position));
-        let asked = Asked { session: SessionId(session), zxid: zxid(position), time: now as i64 };
+        let (who, time) = (SessionId(session), now as i64);
+        let asked = Asked { session: who, zxid: zxid(position), time, ..Asked::default() };
         let answer = model.apply(asked, &op).map(|effect| effect.reply(&op));
         all.push(Timed { session, op, call, ret, answer, position: Some(position) });
     }

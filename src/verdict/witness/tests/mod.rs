@@ -2,7 +2,10 @@
 
 pub(in crate::verdict) mod ensemble;
 pub(in crate::verdict) mod mutate;
+mod rights;
 mod service;
+mod stays;
+mod story;
 
 use super::*;
 use crate::base::{ClientId, ConnId, Dice, Digest, Epoch, Zxid};

@@ -284,6 +284,11 @@ fn log(kind: &str, seen: &mut Vec<Seen>, at: usize, index: &Index, dice: &mut Di
         Txn::Multi(txn) => {
             txn.parts.pop();
         }
+        Txn::CreateContainer(txn) => txn.parent_cversion += 1,
+        Txn::CreateTtl(txn) => txn.ttl += 1,
+        Txn::SetAcl(txn) => txn.version += 1,
+        Txn::DeleteContainer(txn) => txn.path.push('x'),
+        Txn::Reconfig(txn) => txn.data = None,
         Txn::Check(_) | Txn::CreateSession(_) => return false,
     }
     let bytes = altered.to_bytes();
