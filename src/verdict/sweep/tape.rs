@@ -419,9 +419,7 @@ impl Tape {
     ) {
         let (session, conn) = (self.session(session), self.conn(conn));
         self.carries[conn as usize] = session;
-        if is_beyond(op) {
-            self.beyond.get_or_insert((id, op.name()));
-        }
+        self.beyond = self.beyond.or_else(|| is_beyond(op).then(|| (id, op.name())));
         let part = self.request(op);
         let index = self.calls.len() as u32;
         let call = self.tick(at, Tick::Called(index));

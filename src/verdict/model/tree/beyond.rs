@@ -1,7 +1,7 @@
 //! What only this model knows of the service: whoever judges histories without it must say so.
 
-use crate::jute::proto::Acl;
-use crate::znode::op::{Op, open_acl};
+use crate::jute::proto::{Acl, Id};
+use crate::znode::op::Op;
 
 /// Whether judging the operation takes permissions, containers, times to live, quotas, watches that
 /// outlive their events, identities or the config: all that the sweep and the black-box search do
@@ -39,7 +39,9 @@ pub(crate) fn is_beyond(op: &Op) -> bool {
 
 /// An ACL that says the same to everybody, or none at all.
 fn is_worlds(acl: &[Acl]) -> bool {
-    acl.iter().all(|entry| entry.id == open_acl()[0].id)
+    let is_world =
+        |id: &Id| (id.scheme.as_deref(), id.id.as_deref()) == (Some("world"), Some("anyone"));
+    acl.iter().all(|entry| is_world(&entry.id))
 }
 
 fn in_quota(path: &str) -> bool {
