@@ -55,10 +55,12 @@ const DISK_ERRORS: [&str; 20] = [
 ];
 
 /// How dials fail and links end, as peers are told.
-const NET_ERRORS: [&str; 10] = [
+const NET_ERRORS: [&str; 12] = [
     "dial election refused",
+    "dial election reset",
     "dial election timed_out",
     "dial quorum refused",
+    "dial quorum reset",
     "dial quorum timed_out",
     "link election closed",
     "link election reset",

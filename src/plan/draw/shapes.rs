@@ -18,7 +18,7 @@ fn blink(setting: &Setting<'_>, dice: &mut Dice) -> u64 {
 
 /// Crashes, in one of the shapes.
 pub fn crash(setting: &Setting<'_>, style: &Style, dice: &mut Dice, from: u64) -> Vec<Planned> {
-    match dice.weighted(&[12, 20, 26, 10, 12, 36, 26, 6, 52, 20]) {
+    match dice.weighted(&[12, 20, 26, 16, 12, 36, 26, 6, 52, 20]) {
         0 => {
             let peer = target(setting, dice);
             let down = if dice.below(10) == 0 { None } else { Some(length(setting, style, dice)) };
