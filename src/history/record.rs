@@ -96,6 +96,7 @@ pub struct Event {
 
 /// One line of a kept history.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "each is read, used and dropped, and most are calls")]
 pub enum Entry {
     /// A call; its time is that of its invocation.
     Call(Operation),

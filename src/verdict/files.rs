@@ -74,15 +74,13 @@ impl Memory {
         contents.accepted = epoch(image, "acceptedEpoch", complaints);
         contents.current = epoch(image, "currentEpoch", complaints);
         let replaced = replaced(image);
-        let newest = match &replaced {
-            Some((zxid, _, Some(bytes))) => Some((*zxid, bytes.clone())),
-            Some((_, _, None)) | None => newest_snapshot(image),
-        };
+        let only = replaced.as_ref().and_then(|replaced| replaced.snapshot.clone());
+        let newest = only.or_else(|| newest_snapshot(image));
         if let Some((zxid, bytes)) = newest {
             (contents.snapshot, contents.body) = (zxid, Some(bytes));
         }
         let mut named: Vec<(u64, &File, &Arc<Vec<u8>>)> = Vec::new();
-        if !matches!(replaced, Some((_, true, _))) {
+        if !replaced.is_some_and(|replaced| replaced.clearing) {
             for (file, bytes) in &image.files {
                 let number = file.name.strip_prefix("log.").filter(|_| file.device == Device::Log);
                 if let Some(first) = number.and_then(|hex| u64::from_str_radix(hex, 16).ok()) {
@@ -115,9 +113,18 @@ fn epoch(image: &Image, name: &str, complaints: &mut Vec<Complaint>) -> Option<E
     value.map(Epoch)
 }
 
-/// The record of a replaced history: its snapshot's zxid, whether all log files are void, and
-/// that snapshot, if it is the only one that counts.
-fn replaced(image: &Image) -> Option<(Zxid, bool, Option<Arc<Vec<u8>>>)> {
+/// A snapshot by its name, and its bytes.
+type Snapshot = (Zxid, Arc<Vec<u8>>);
+
+/// What the record of a replaced history says.
+struct Replaced {
+    /// All log files are void.
+    clearing: bool,
+    /// The only snapshot that counts, if it is whole.
+    snapshot: Option<Snapshot>,
+}
+
+fn replaced(image: &Image) -> Option<Replaced> {
     let text = std::str::from_utf8(image.get(&File::log("replaced"))?).ok()?;
     let mut words = text.lines().next()?.split(' ');
     let clearing = words.next()? == "clearing";
@@ -126,10 +133,10 @@ fn replaced(image: &Image) -> Option<(Zxid, bool, Option<Arc<Vec<u8>>>)> {
     let generation = words.next()?;
     let file = File::snap(format!("snapshot.{hex}.new{generation}"));
     let candidate = image.files.get(&file).filter(|bytes| is_whole(bytes));
-    Some((zxid, clearing, candidate.cloned()))
+    Some(Replaced { clearing, snapshot: candidate.map(|bytes| (zxid, bytes.clone())) })
 }
 
-fn newest_snapshot(image: &Image) -> Option<(Zxid, Arc<Vec<u8>>)> {
+fn newest_snapshot(image: &Image) -> Option<Snapshot> {
     let number = |file: &File| u64::from_str_radix(file.name.strip_prefix("snapshot.")?, 16).ok();
     let files = image.files.iter().filter(|(file, _)| file.device == Device::Snap);
     let named = files.filter_map(|(file, bytes)| number(file).map(|zxid| (Zxid(zxid), bytes)));

@@ -9,7 +9,6 @@ use crate::history::Seen;
 use crate::plan::Times;
 
 use super::World;
-use super::machine::Damage;
 use super::network::RETRANSMIT;
 use super::queue::What;
 
@@ -32,9 +31,8 @@ impl World {
         self.open_all_gates();
         self.links_calm();
         for peer in 0..self.machines.len() {
-            let pending = &mut self.machines[peer].damage;
-            // A disk that is already gone stays gone; what would still have come does not come.
-            pending.retain(|damage| *damage == Damage::Wipe);
+            // What would still have come does not come.
+            self.machines[peer].damage.clear();
             self.disk_calm(peer);
             while self.machines[peer].clock.is_frozen() {
                 if self.machines[peer].clock.thaw(self.now) {

@@ -188,12 +188,17 @@ impl Disk {
         self.drives.iter().any(|drive| drive.faults.dead)
     }
 
+    /// All files are gone.
+    pub(super) fn wipe(&mut self) {
+        self.load(&Image::default());
+        self.durable = Zxid::ZERO;
+    }
+
     /// Carries out damage to durable files while the peer is down; what happened, for people.
     pub(super) fn damage(&mut self, damage: &Damage) -> Option<String> {
         let (class, act) = match damage {
-            Damage::Wipe | Damage::Replace => {
-                self.load(&Image::default());
-                self.durable = Zxid::ZERO;
+            Damage::Replace => {
+                self.wipe();
                 return Some("all files are gone".into());
             }
             Damage::Rot { file } => (file, None),

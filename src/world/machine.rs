@@ -50,8 +50,6 @@ pub(super) enum Damage {
     Rot { file: String },
     /// One file of this class is gone, or empty.
     Lose { file: String, empty: bool },
-    /// Everything is gone.
-    Wipe,
     /// An operator has put an empty disk in.
     Replace,
 }

@@ -313,8 +313,9 @@ impl World {
             }
             Fault::Wipe { down, .. } => {
                 self.report(fault, Some(peer), format!("{id} loses power, and its files"));
-                self.machines[peer].damage.push(Damage::Wipe);
                 self.crash(peer, Some(*down));
+                self.machines[peer].disk.wipe();
+                self.machines[peer].damaged = true;
             }
             Fault::Pause { ms, .. } => {
                 self.report(fault, Some(peer), format!("{id} stands still for {ms} ms"));

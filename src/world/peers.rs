@@ -41,7 +41,6 @@ impl World {
                 let kind = match damage {
                     Damage::Rot { .. } => "rot",
                     Damage::Lose { .. } => "lose_file",
-                    Damage::Wipe => "wipe",
                     Damage::Replace => "replace",
                 };
                 self.see(Seen::Fault { kind, peer: Some(id), what: format!("{id}: {what}") });

@@ -6,7 +6,7 @@ use super::super::{Pattern, Target, When};
 use super::Setting;
 
 /// Frames between peers, as the protocol tags them; rare ones first.
-const RARE_FRAMES: [&str; 12] = [
+const RARE_FRAMES: [&str; 14] = [
     "NOTIFICATION",
     "FOLLOWERINFO",
     "LEADERINFO",
@@ -14,6 +14,8 @@ const RARE_FRAMES: [&str; 12] = [
     "DIFF",
     "TRUNC",
     "SNAP",
+    "SNAP_CHUNK",
+    "SNAP_END",
     "NEWLEADER",
     "UPTODATE",
     "REVALIDATE",

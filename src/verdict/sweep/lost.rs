@@ -88,14 +88,14 @@ impl Unknowns {
         !self.unsure.is_empty()
     }
 
-    /// Whether an answer that does not fit may be explained by other guesses.
-    pub(super) fn doubts(&self, tape: &Tape, part: &Part) -> bool {
-        self.unsure.part(tape, part)
+    /// Whether an answer at this key that does not fit may be explained by other guesses.
+    pub(super) fn doubts(&self, tape: &Tape, part: &Part, key: u32) -> bool {
+        self.unsure.part(tape, part, key)
     }
 
-    /// The same, of what happened to one path.
-    pub(super) fn doubts_path(&self, path: u32) -> bool {
-        self.unsure.path(path)
+    /// The same, of what had happened to one path by then.
+    pub(super) fn doubts_path(&self, path: u32, key: u32) -> bool {
+        self.unsure.path(path, key)
     }
 
     /// How many nodes were made under a parent since the key under trial.
@@ -186,8 +186,8 @@ impl Unknowns {
             }
         }
         if unknowns.any() {
-            let lost = unknowns.list.iter().map(|unknown| &unknown.part);
-            unknowns.unsure = Unsure::of(tape, lost);
+            let lost = unknowns.list.iter().map(|unknown| (&unknown.part, unknown.after));
+            unknowns.unsure = Unsure::of(tape, lost, &views, |zxid| replay.axis.key(zxid));
             unknowns.told = vec![false; sessions];
             for tick in &tape.ticks {
                 if let Tick::Expired(session) = tick {

@@ -46,7 +46,7 @@ impl Replay<'_> {
                 "not_missed" => Property::WatchSpurious,
                 _ => Property::ReadValue,
             };
-            let doubtful = self.lost.doubts(self.tape, &rec.part);
+            let doubtful = self.lost.doubts(self.tape, &rec.part, key);
             self.court.wrong(doubtful, property, field, place, detail);
         }
         if rec.part.has(flag::WATCH) || rec.part.kind == Kind::SetWatches {

@@ -242,7 +242,7 @@ impl<'a> Replay<'a> {
                 self.tape.paths.text(rec.part.path),
                 rec.id.0
             );
-            let doubtful = self.lost.doubts(self.tape, &rec.part);
+            let doubtful = self.lost.doubts(self.tape, &rec.part, key);
             self.court.wrong(doubtful, property, what, place, detail);
             self.tree.settle();
             self.perform(&rec.part, who);

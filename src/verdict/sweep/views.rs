@@ -257,7 +257,7 @@ impl<'a> Walk<'a> {
         let (place, id) = (Place { rank: rec.ret, call: Some(rec.id) }, rec.id.0);
         if self.earliest(&rec.part, 0).is_none() {
             let detail = format!("no state answers as call {id} was answered");
-            let doubtful = self.replay.lost.doubts(self.replay.tape, &rec.part);
+            let doubtful = self.replay.lost.doubts(self.replay.tape, &rec.part, NONE);
             let (property, kind) = (Property::ReadValue, "no_such_state");
             self.replay.court.wrong(doubtful, property, kind, place, detail);
         } else {

@@ -321,7 +321,8 @@ impl Walk<'_, '_> {
                 rec.id.0, due.kind
             );
             let place = Place { rank, call: Some(rec.id) };
-            let doubtful = self.replay.lost.doubts_path(due.path);
+            let key = self.replay.axis.key(due.zxid).unwrap_or(NONE);
+            let doubtful = self.replay.lost.doubts_path(due.path, key);
             let (property, kind) = (Property::WatchBeforeData, "data_first");
             self.replay.court.wrong(doubtful, property, kind, place, detail);
             // It is said once.
@@ -363,11 +364,12 @@ impl Walk<'_, '_> {
             let unseen = line.inherits && !self.shown && real;
             if !unseen || !self.inherited.insert((conn, zxid, kind, path)) {
                 let text = self.replay.tape.paths.text(path);
+                let key = self.replay.axis.key(zxid).unwrap_or(NONE);
                 let zxid = Zxid(zxid);
                 let detail =
                     format!("event {kind} of `{text}` at {zxid}, but no watch of it fires then");
                 let place = Place { rank, call: None };
-                let doubtful = self.replay.lost.doubts_path(path);
+                let doubtful = self.replay.lost.doubts_path(path, key);
                 let (property, kind) = (Property::WatchSpurious, "unexpected");
                 self.replay.court.wrong(doubtful, property, kind, place, detail);
             }

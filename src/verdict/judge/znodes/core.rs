@@ -1,9 +1,9 @@
 //! A minimal core: as few answers as contradict each other in the same way.
 //!
 //! To leave a read out is to forget it; to leave a write out is to keep its place in the order, and
-//! to forget what it was answered. So no read is blamed for a write that was left out: the order of
-//! writes is granted, and these answers contradict it, or each other. Each smaller history is judged
-//! anew, and counts only if the same property breaks in the same way at the same call.
+//! to forget what it was answered. So no read is blamed for a write that was left out: the order
+//! of writes is granted, and these answers contradict it, or each other. Each smaller history is
+//! judged anew, and counts only if the same property breaks in the same way at the same call.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -15,7 +15,7 @@ fn made(seed: u64, calls: u64, wrong: Option<Field>) -> Option<History> {
         servers: 2,
         pipeline: 1 + seed as u32 % 2,
         tops: 1,
-        lost: if seed % 3 == 0 { 40 } else { 0 },
+        lost: if seed.is_multiple_of(3) { 40 } else { 0 },
         rare: 20,
         fresh: (seed as u32 % 3) * 50,
         ..Shape::small(calls)
