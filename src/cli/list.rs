@@ -108,7 +108,7 @@ pub const NOTES: [(&str, &str); 36] = [
 ];
 
 /// Frames between peers, and writes, that moments can wait for.
-const TAGS: [(&str, &str); 20] = [
+const TAGS: [(&str, &str); 22] = [
     ("send/receive NOTIFICATION", "a vote"),
     ("send/receive FOLLOWERINFO", "a learner tells its accepted epoch"),
     ("send/receive LEADERINFO", "the new epoch"),
@@ -116,6 +116,8 @@ const TAGS: [(&str, &str); 20] = [
     ("send/receive DIFF", "synchronisation by proposals"),
     ("send/receive TRUNC", "synchronisation by cutting"),
     ("send/receive SNAP", "synchronisation by a snapshot"),
+    ("send/receive SNAP_CHUNK", "a part of the snapshot"),
+    ("send/receive SNAP_END", "the end of the snapshot"),
     ("send/receive NEWLEADER", "the sync point"),
     ("send/receive UPTODATE", "a learner may serve"),
     ("send/receive PROPOSAL", "a transaction"),

@@ -1,8 +1,8 @@
 //! By search: no zxid is believed, an order is looked for that explains the answers.
 //!
 //! All levels but the last are questions of one search: whether reads may lag, whether a sync
-//! brings them up to date, and whether real time counts. What one session alone is to be shown is no
-//! order of all: there a search only proves.
+//! brings them up to date, and whether real time counts. What one session alone is to be shown is
+//! no order of all: there a search only proves.
 
 use crate::history::{History, Operation};
 use crate::verdict::judge::{Answer, Judgement, Level, Question, Why, explain};

@@ -211,9 +211,10 @@ fn a_core_contradicts_itself_as_the_whole_does() {
         let question = Question { explain: true, ..Question::default() };
         let judgement = judge_znodes(&history, &question).expect("it can be judged");
         let Answer::False(why) = judgement.answer else { continue };
-        assert!(!why.core.is_empty(), "{name}");
+        // An event that no watch fires contradicts itself: no answer is needed for that.
+        assert!(!why.core.is_empty() || why.property.starts_with("Watch"), "{name}");
         assert!(why.core.len() <= history.operations.len(), "{name}");
         small += u32::from(why.minimal && why.core.len() <= 12);
     }
-    assert!(small >= 2, "{small} cores are small");
+    assert!(small >= 8, "{small} cores are small");
 }
