@@ -157,16 +157,16 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "A..B")]
     pub seeds: Option<String>,
     /// For so many seconds
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
     pub seconds: Option<u64>,
     /// Until nothing new (a signature, or a word of the coverage tables) was seen for so many seeds
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
     pub until_quiet: Option<u64>,
     /// Count seeds from a commit's name: other seeds for each commit, the same for one
     #[arg(long, value_name = "GIT_SHA")]
     pub seed_from: Option<String>,
     /// Threads; as many as processors if absent. The results do not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
     pub jobs: Option<usize>,
     /// Plant this bug in every plan, and expect it to be caught
     #[arg(long, value_name = "NAME")]
@@ -175,7 +175,7 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "NAME", default_value = "swarm", value_parser = parse_policy)]
     pub policy: Policy,
     /// Stop after so many seeds with findings
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
     pub stop_after: Option<u64>,
     /// Where failing runs are written
     #[arg(long, value_name = "DIR", default_value = RUNS)]
@@ -220,7 +220,7 @@ pub struct ShrinkArgs {
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<String>,
     /// Stop after so many seconds: what is best by then depends on the machine
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
     pub seconds: Option<u64>,
     /// Stop after so many simulated events: the same on every machine
     #[arg(long, value_name = "N")]
@@ -277,7 +277,7 @@ pub struct CrashpointsArgs {
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = up_to_an_hour())]
     pub down: u64,
     /// Threads; as many as processors if absent. The results do not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
     pub jobs: Option<usize>,
     /// Where failing runs are written
     #[arg(long, value_name = "DIR", default_value = RUNS)]
@@ -394,7 +394,7 @@ pub struct MutationsArgs {
     #[arg(long, value_name = "NAME")]
     pub property: Vec<String>,
     /// Threads; as many as processors if absent. The results do not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
     pub jobs: Option<usize>,
     /// Print the table for documents
     #[arg(long)]
@@ -455,7 +455,7 @@ pub struct BugsArgs {
     #[arg(long, value_name = "SCENARIO", default_value = "default")]
     pub scenario: String,
     /// Threads, for a bug and a root each; as many as processors if absent
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
     pub jobs: Option<usize>,
     /// Append a line of JSON for each bug and root to this file; what it has is not measured again
     #[arg(long, value_name = "FILE")]
@@ -478,6 +478,12 @@ fn parse_policy(text: &str) -> Result<Policy, String> {
 fn parse_roots(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|roots| (1..=1_000_000).contains(roots));
     number.ok_or_else(|| format!("`{text}` is not from 1 to 1000000"))
+}
+
+/// A number of things of which none would be nothing to do.
+fn at_least_one<T: std::str::FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
+    let number = text.parse::<T>().map_err(|_| format!("`{text}` is no such number"))?;
+    if number == T::default() { Err("it must be at least 1".to_string()) } else { Ok(number) }
 }
 
 fn parse_seconds(text: &str) -> Result<u64, String> {

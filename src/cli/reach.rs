@@ -20,9 +20,10 @@ const WRONG: [&str; 2] = ["breach", "hit"];
 
 /// Why leaders abdicate, and learners leave. (`old_epoch` is not among them: a leader yields to a
 /// voter that has promised more, before that voter could find the offered epoch too old.)
-const REASONS: [&str; 7] = [
+const REASONS: [&str; 8] = [
     "abdicated init_limit",
     "abdicated outbid",
+    "abdicated own_log",
     "abdicated quorum_lost",
     "abdicated rollover",
     "left_leader link_down",

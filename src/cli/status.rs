@@ -81,7 +81,7 @@ impl Status {
         let quiet = self.new_seen.elapsed().as_secs();
         format!(
             "{} seeds in {}s, {}.{} seeds/s, {} events/s, simulated:real {ratio}:1, \
-             {} findings of {} signatures, last new finding {quiet}s ago",
+             {} findings of {} signatures, nothing new for {quiet}s",
             tally.tried,
             micros / 1_000_000,
             tenths / 10,

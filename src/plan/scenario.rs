@@ -208,7 +208,9 @@ impl Scenario {
     pub fn embedded(name: &str) -> Result<Scenario, Problem> {
         let found = embedded().iter().find(|(known, _)| *known == name);
         let Some((name, text)) = found else {
-            let known: Vec<&str> = embedded().iter().map(|(known, _)| *known).collect();
+            // As people type them: without the folder.
+            let short = |known: &'static str| known.rsplit('/').next().unwrap_or(known);
+            let known: Vec<&str> = embedded().iter().map(|(known, _)| short(known)).collect();
             let hint = match did_you_mean(name, &known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known are {}", quoted(&known)),

@@ -233,7 +233,7 @@ pub enum Note {
     },
     /// A leader gives up.
     Abdicated {
-        /// A stable word: `quorum_lost`, `init_limit`, `rollover`, `log_error`, ..
+        /// A stable word: `quorum_lost`, `own_log`, `init_limit`, `rollover`, `log_error`, ..
         why: &'static str,
     },
     /// A learner leaves its leader.

@@ -369,6 +369,19 @@ impl Timers {
         all.map(|(index, slot)| (index as u32, slot.arming, slot.fires))
     }
 
+    /// What is set and when it fires, from this monotonic time on, the next first; for people.
+    pub(super) fn describe(&self, mono: Time) -> String {
+        let mut armed: Vec<&Slot> = self.slots.iter().filter(|slot| slot.armed).collect();
+        armed.sort_by_key(|slot| (slot.fires, slot.timer));
+        let one = |slot: &&Slot| {
+            let Timer(name, number) = slot.timer;
+            let number = if number == 0 { String::new() } else { format!(" {number}") };
+            format!("{name}{number} in {}", Duration(slot.fires.0.saturating_sub(mono.0)))
+        };
+        let all: Vec<String> = armed.iter().map(one).collect();
+        if all.is_empty() { "none".to_string() } else { all.join(", ") }
+    }
+
     fn clear(&mut self) {
         self.names.clear();
         self.slots.clear();

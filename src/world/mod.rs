@@ -228,6 +228,10 @@ impl World {
             ("incarnation".to_string(), machine.incarnation.to_string()),
             ("mono".to_string(), machine.clock.mono(self.now).to_string()),
         ];
+        if machine.is_up() {
+            let timers = machine.timers.describe(machine.clock.mono(self.now));
+            all.push(("timers".to_string(), timers));
+        }
         all.extend(machine.body.iter().flat_map(|body| body.0.describe()));
         all
     }

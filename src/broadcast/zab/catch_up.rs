@@ -197,7 +197,7 @@ impl Zab {
                 let bytes = wire::write(packet::COMMIT, zxid.wire(), None);
                 handle.send(wire::tag(packet::COMMIT, zxid), bytes, cx.fx);
             } else {
-                handle.owes(zxid, cx.now.mono);
+                handle.owed.owes(zxid, cx.now.mono);
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::jute::quorum::{LearnerInfo, packet};
 use crate::process::{File, Note, Phase, Role, Timer};
 
 use super::outbox::Outbox;
-use super::proposals::Barrier;
+use super::proposals::{Barrier, Owed};
 use super::rules::Register;
 use super::{Cx, Station, Wait, Zab, decide, wire};
 
@@ -70,8 +70,8 @@ pub(super) struct Handle {
     pub reported: Option<Zxid>,
     /// All proposals up to here are acknowledged.
     pub acked: Zxid,
-    /// The oldest proposal not acknowledged and the newest sent, with their times.
-    pub owed: Option<[(Zxid, Time); 2]>,
+    /// Which acknowledgements it owes.
+    pub owed: Owed,
     pub pings: u64,
     pub pongs: u64,
     pub reading: Reading,
@@ -99,6 +99,8 @@ pub(super) struct Leader {
     pub proposed: Zxid,
     /// Own log is durable up to here.
     pub own_acked: Zxid,
+    /// What own log owes.
+    pub owed: Owed,
     pub learners: BTreeMap<PeerId, Handle>,
     pub barriers: VecDeque<Barrier>,
     half_ticks: u64,
@@ -144,6 +146,7 @@ impl Zab {
             entering: false,
             proposed: Zxid::ZERO,
             own_acked: Zxid::ZERO,
+            owed: Owed::default(),
             learners: BTreeMap::new(),
             barriers: VecDeque::new(),
             half_ticks: 0,
@@ -170,7 +173,7 @@ impl Zab {
             heard: cx.now.mono,
             reported: None,
             acked: Zxid::ZERO,
-            owed: None,
+            owed: Owed::default(),
             pings: 0,
             pongs: 0,
             reading: Reading::default(),
@@ -425,7 +428,7 @@ impl Zab {
         handle.stage = Stage::UpToDate;
         // It was this side that kept silent until here, and what it was sent before had to wait.
         handle.heard = cx.now.mono;
-        handle.owed = handle.owed.map(|marks| marks.map(|(zxid, _)| (zxid, cx.now.mono)));
+        handle.owed.afresh(cx.now.mono);
         let tag = wire::tag_in(packet::UPTODATE, self.current, Zxid::ZERO);
         cx.fx.send(handle.link, tag, wire::write(packet::UPTODATE, wire::NO_ZXID, None));
     }
@@ -447,8 +450,13 @@ impl Zab {
             .map(|(peer, _)| *peer)
             .collect();
         let check = leader.half_ticks.is_multiple_of(2) && leader.phase == Phase::Broadcast;
+        // Learners that need its log to catch up would wait for ever behind a device that hangs.
+        let own_log_late = check && leader.owed.is_late(now, sync);
         for peer in late {
             self.drop_learner(peer, cx);
+        }
+        if decide!(self, cx.fx, own_log_late(own_log_late)) {
+            return self.leave(Note::Abdicated { why: "own_log" }, cx);
         }
         if check && !self.has_quorum(cx) {
             return self.leave(Note::Abdicated { why: "quorum_lost" }, cx);

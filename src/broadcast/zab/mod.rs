@@ -457,9 +457,10 @@ impl Broadcast for Zab {
         line("accepted_epoch", self.accepted.to_string());
         line("current_epoch", self.current.to_string());
         line("round", self.election.round.to_string());
-        line("vote", format!("{:?}", self.election.ballot));
+        line("vote", self.election.ballot.to_string());
         line("logged", self.log.last().to_string());
         line("durable", self.log.durable.to_string());
+        line("log_tail", self.log_tail());
         line("committed", self.history.committed.to_string());
         line("applied", self.history.applied.to_string());
         line("not_applied", self.history.tail.len().to_string());
@@ -471,6 +472,19 @@ impl Broadcast for Zab {
             Station::Learning(learner) => learner.describe(&mut line),
         }
         lines
+    }
+}
+
+impl Zab {
+    /// The last zxids that are in its log or on their way there, with a bar behind the durable.
+    fn log_tail(&self) -> String {
+        let History { window, tail, .. } = &self.history;
+        let known: Vec<Zxid> = window.iter().chain(tail).map(|entry| entry.zxid).collect();
+        let last = &known[known.len().saturating_sub(8)..];
+        let durable = last.partition_point(|zxid| *zxid <= self.log.durable);
+        let words =
+            |zxids: &[Zxid]| zxids.iter().map(|zxid| format!("{zxid} ")).collect::<String>();
+        format!("{}| {}", words(&last[..durable]), words(&last[durable..])).trim_end().to_string()
     }
 }
 

@@ -30,28 +30,44 @@ pub(super) struct Barrier {
     pub marks: BTreeMap<PeerId, u64>,
 }
 
-impl Handle {
-    /// A proposal left for this learner.
-    pub(super) fn owes(&mut self, zxid: Zxid, now: Time) {
-        let oldest = self.owed.map_or((zxid, now), |[oldest, _]| oldest);
-        self.owed = Some([oldest, (zxid, now)]);
+/// Acknowledgements that someone owes: the oldest proposal not acknowledged and the newest made,
+/// with their times.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Owed(Option<[(Zxid, Time); 2]>);
+
+impl Owed {
+    /// A proposal was made.
+    pub fn owes(&mut self, zxid: Zxid, now: Time) {
+        let oldest = self.0.map_or((zxid, now), |[oldest, _]| oldest);
+        self.0 = Some([oldest, (zxid, now)]);
     }
 
-    /// It acknowledged everything up to `zxid`. Two marks bound the age of the oldest proposal
-    /// owed from above by the age of the newest sent when the first mark was reached.
+    /// Everything up to `zxid` is acknowledged. Two marks bound the age of the oldest proposal
+    /// owed from above by the age of the newest made when the first mark was reached.
     fn paid(&mut self, zxid: Zxid) {
-        self.owed = match self.owed {
+        self.0 = match self.0 {
             Some([oldest, newest]) if oldest.0 > zxid => Some([oldest, newest]),
             Some([_, newest]) if newest.0 > zxid => Some([newest, newest]),
             Some(_) | None => None,
         };
     }
 
+    /// Whatever is owed counts from now on.
+    pub fn afresh(&mut self, now: Time) {
+        self.0 = self.0.map(|marks| marks.map(|(zxid, _)| (zxid, now)));
+    }
+
+    /// Whether something is owed for longer than this.
+    pub fn is_late(&self, now: Time, limit: Duration) -> bool {
+        self.0.is_some_and(|[(_, since), _]| now > since + limit)
+    }
+}
+
+impl Handle {
     /// Whether it was silent, or owes an ACK, for too long.
     pub(super) fn is_late(&self, now: Time, init: Duration, sync: Duration) -> bool {
         let limit = if self.stage < Stage::UpToDate { init + sync } else { sync };
-        let owes = self.stage == Stage::UpToDate
-            && self.owed.is_some_and(|[(_, since), _]| now > since + sync);
+        let owes = self.stage == Stage::UpToDate && self.owed.is_late(now, sync);
         owes || now > self.heard + limit
     }
 }
@@ -75,9 +91,10 @@ impl Zab {
         fx.note(Note::Proposed { zxid, record });
         let bytes = wire::write(packet::PROPOSAL, zxid.wire(), Some(&entry.record));
         for handle in leader.learners.values_mut().filter(|handle| handle.forwarding) {
-            handle.owes(zxid, now.mono);
+            handle.owed.owes(zxid, now.mono);
             handle.send(wire::tag(packet::PROPOSAL, zxid), bytes.clone(), fx);
         }
+        leader.owed.owes(zxid, now.mono);
         if decide!(self, fx, own_ack()) == AckWhen::AtOnce {
             leader.own_acked = zxid;
         }
@@ -88,6 +105,7 @@ impl Zab {
     /// The own log is durable up to `last`.
     pub(super) fn leader_logged(&mut self, last: Zxid, cx: &mut Cx<'_>) {
         let Station::Leading(leader) = &mut self.station else { return };
+        leader.owed.paid(last);
         if leader.phase == Phase::Broadcast && last > leader.own_acked {
             leader.own_acked = last;
             self.advance_commits(cx);
@@ -112,7 +130,7 @@ impl Zab {
             return self.breach(peer, "ack_sequence", zxid, cx);
         }
         handle.acked = acked;
-        handle.paid(acked);
+        handle.owed.paid(acked);
         self.advance_commits(cx);
     }
 

@@ -4,6 +4,8 @@
 //! another answer can be put in without a trace in them. Each entry names the ZOOKEEPER issue that
 //! its right answer prevents.
 
+use std::fmt;
+
 use crate::base::{Config, Epoch, PeerSet, Zxid};
 use crate::disk;
 use crate::process::{Role, SyncMode};
@@ -27,6 +29,16 @@ pub struct Ballot {
 impl Ballot {
     /// The ballot of a peer that has no vote.
     pub const NONE: Ballot = Ballot { leader: i64::MIN, zxid: i64::MIN, epoch: i64::MIN, round: 0 };
+}
+
+impl fmt::Display for Ballot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ballot { leader, zxid, epoch, round } = *self;
+        if *self == (Ballot { round, ..Ballot::NONE }) {
+            return write!(f, "none, round {round}");
+        }
+        write!(f, "p{leader} with {} of epoch {epoch}, round {round}", Zxid::from_wire(zxid))
+    }
 }
 
 /// What a learner answers to LEADERINFO (spec 6.6).
@@ -145,6 +157,9 @@ pub struct Rules {
     pub learner_ack: fn() -> AckWhen,
     /// When a leader counts itself.
     pub own_ack: fn() -> AckWhen,
+    /// Whether a leader whose own log owes a sync for longer than `syncLimit` stops leading, as a
+    /// learner that owes an ACK for so long is left (spec 6.10; ZOOKEEPER-2247).
+    pub own_log_late: fn(bool) -> bool,
     /// What becomes of so many queued appends when a role is left (ZOOKEEPER-4712, 4541).
     pub on_leave: fn(usize) -> OnLeave,
     /// Whether NEWLEADER takes so many uncommitted proposals off the list that COMMITs before
@@ -190,6 +205,7 @@ impl Rules {
         uptodate: |_mode, _left| &[],
         learner_ack: || AckWhen::Durable,
         own_ack: || AckWhen::Durable,
+        own_log_late: |late| late,
         on_leave: |_queued| OnLeave::Drain,
         newleader_drains: |_pending| false,
         log_before_uptodate: |_pending| false,
