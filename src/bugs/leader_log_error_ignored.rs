@@ -14,8 +14,8 @@ pub const BUG: Bug = Bug {
     mechanism: "a failed write or sync of a leader's log ends its log task only, and it goes on \
                 leading; right: the peer stops; followers may still make a quorum here, so that \
                 what stands still is whatever goes through the leader: its tree, syncs, its \
-                clients; our design also has a leader stand down whose log is late: that is switched \
-                off, too",
+                clients; our design also has a leader stand down whose log is late: that is \
+                switched off, too",
     published: "one of the failures that ANDURIL (SOSP'24) reproduces from logs; no time was \
                 published",
     shows: &["Liveness", "Convergence"],
