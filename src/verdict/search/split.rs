@@ -6,9 +6,9 @@
 //! So it joins nobody. Instead whoever made it is a **guest** with all who come later: placed there
 //! as well, so that they find what it made. Where it really belongs it is judged itself.
 //!
-//! That orders of the parts make one order of all is the locality of linearizability: each operation
-//! takes effect within its interval, as early as its part's order allows. Order within processes is
-//! not local, so operations of one process whose intervals overlap are joined, too.
+//! That orders of the parts make one order of all is the locality of linearizability: each
+//! operation takes effect within its interval, as early as its part's order allows. Order within
+//! processes is not local, so operations of one process whose intervals overlap are joined, too.
 
 use super::super::model::{History, How, Model, Timed, Touched};
 

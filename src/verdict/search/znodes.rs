@@ -6,11 +6,12 @@
 //! which nobody answered.
 //!
 //! **Reads may lag** ([`Reads::Lag`]): writes are linearizable, and each session sees them in that
-//! order, never backwards, never before its own, never behind what had returned before its last sync
-//! was called. This is ordered sequential consistency of the writes, and it is the same as an order
-//! of all operations that keeps each session's order, in which a read takes effect anywhere between
-//! its session's last sync or write and its return. So it is asked of the same search. Writes of a
-//! session pass through the leader, so a read after one lags no further than behind that.
+//! order, never backwards, never before its own, never behind what had returned before its last
+//! sync was called. This is ordered sequential consistency of the writes, and it is the same as an
+//! order of all operations that keeps each session's order, in which a read takes effect anywhere
+//! between its session's last sync or write and its return. So it is asked of the same search.
+//! Writes of a session pass through the leader, so a read after one lags no further than behind
+//! that.
 
 use std::collections::BTreeMap;
 

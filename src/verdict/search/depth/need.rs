@@ -2,9 +2,10 @@
 //!
 //! Of all orders that explain a history look at one in which lost operations are as few, and stand
 //! as late, as can be. In it those that stand together right before an answered operation each
-//! matter to this one, or to a later one of them: else it could stand behind the answered one, or be
-//! left out. So lost operations are tried only where that can still become true. Until it is, they
-//! **wait**, and what waits is part of the configuration: two that differ in it go on differently.
+//! matter to this one, or to a later one of them: else it could stand behind the answered one, or
+//! be left out. So lost operations are tried only where that can still become true. Until it is,
+//! they **wait**, and what waits is part of the configuration: two that differ in it go on
+//! differently.
 
 use super::super::super::model::{Model, mix};
 use super::super::part::{ANSWERED, Part};
