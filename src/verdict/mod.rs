@@ -167,7 +167,7 @@ impl Verdict {
 
     /// Drops whatever is found of this property from now on: see [`Kit::without`].
     ///
-    /// [`Kit::without`]: crate::Kit::without
+    /// [`Kit::without`]: crate::kit::Kit::without
     pub fn leave_out(&mut self, property: Option<&str>) {
         self.left_out = property.map(str::to_string);
     }
