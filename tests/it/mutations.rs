@@ -71,7 +71,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("DiskReplay", "the tests of `verdict::durability`: no mistake is planted for it yet"),
     ("Ephemerals", "`verdict::witness::tests` alters what a closeSession deletes"),
     ("Linearizability", "`verdict::witness::tests` and the black-box search"),
-    ("SequentialNames", "`verdict::witness::tests` alters records; others name such runs"),
+    ("SequentialNames", "`verdict::witness::tests` alters records"),
 ];
 
 /// If a seed shows something else in this build, one of so many others will do.
