@@ -66,8 +66,10 @@ impl Part {
         options: &Options,
     ) -> Part {
         let of = |id: &u32| &ops[*id as usize];
-        if !ids.is_sorted_by_key(|id| of(id).call) {
-            ids.sort_by_key(|id| of(id).call);
+        // Of calls at the same time the history says which came first.
+        let when = |id: &u32| (of(id).call, *id);
+        if !ids.is_sorted_by_key(when) {
+            ids.sort_unstable_by_key(when);
         }
         let n = ids.len();
         let mut part = Part {
