@@ -29,7 +29,15 @@ impl<M: Model> Depth<M> {
             self.waiting.clear();
         }
         let Depth { choices, open, waiting, .. } = self;
-        let useful = useful(part, &choices[from..], open);
+        let lost = |op: &u32| part.class[*op as usize] != ANSWERED;
+        let left: Vec<u32> = choices[from..].iter().copied().filter(lost).collect();
+        let useful = useful(part, &left, open);
+        // Those that lead to each open one, found when there is something to ask of them.
+        let leads = if waiting.is_empty() || useful.is_empty() {
+            Vec::new()
+        } else {
+            open.iter().map(|x| (*x, self::useful(part, &useful, &[*x]))).collect()
+        };
         let mut kept = from;
         for at in from..choices.len() {
             let op = choices[at];
@@ -38,7 +46,9 @@ impl<M: Model> Depth<M> {
             } else {
                 let both = |other: &u32| {
                     part.matters(*other, op)
-                        || open.iter().any(|x| part.matters(*other, *x) && part.matters(op, *x))
+                        || leads.iter().any(|(x, through)| {
+                            through.contains(&op) && leads_to(part, *other, *x, through)
+                        })
                 };
                 useful.contains(&op) && waiting.iter().all(both)
             };
@@ -90,10 +100,14 @@ impl<M: Model> Depth<M> {
     }
 }
 
-/// Of these choices the lost operations that matter to an open one, or to one that does.
-fn useful(part: &Part, choices: &[u32], open: &[u32]) -> Vec<u32> {
-    let is_lost = |op: &u32| part.class[*op as usize] != ANSWERED;
-    let mut left: Vec<u32> = choices.iter().copied().filter(is_lost).collect();
+/// Whether a lost operation matters to this one, or to another that leads there.
+fn leads_to(part: &Part, lost: u32, to: u32, through: &[u32]) -> bool {
+    part.matters(lost, to) || through.iter().any(|other| part.matters(lost, *other))
+}
+
+/// Of these lost operations those that matter to an open one, or to one that does.
+fn useful(part: &Part, lost: &[u32], open: &[u32]) -> Vec<u32> {
+    let mut left = lost.to_vec();
     let (mut useful, mut known) = (Vec::new(), open.to_vec());
     loop {
         let helps = |op: &u32| known.iter().any(|other| part.matters(*op, *other));
