@@ -53,8 +53,8 @@ pub struct Depth<M: Model> {
     placed: Vec<bool>,
     /// How many of each class of lost operations are placed.
     used: Vec<u32>,
-    /// Per process the latest effective operation placed, plus one; 0 if none. A lost one cannot
-    /// overtake it. Only with `in_order`.
+    /// Per process the turn of the latest effective operation placed, plus one; 0 if none. A lost
+    /// one cannot overtake it. Only with `in_order`.
     latest: Vec<u32>,
     frames: Vec<Frame<M::Undo>>,
     choices: Vec<u32>,
@@ -224,20 +224,27 @@ impl<M: Model> Depth<M> {
     /// Places every pure operation that may come now and is right.
     fn gather(&mut self, model: &M, ops: &History<M>, part: &Part) {
         let end = part.events.len() as u32;
-        let mut event = self.next[end as usize];
+        // Of one process the later may have been called first: it is looked at again then.
+        let (mut event, mut passed) = (self.next[end as usize], false);
         while event != end {
             let (op, is_return) =
                 (part.events[event as usize] / 2, part.events[event as usize] % 2);
             if is_return == 1 {
                 return;
             }
-            if part.pure[op as usize] && self.in_turn(part, op) {
+            let in_turn = self.in_turn(part, op);
+            passed |= part.pure[op as usize] && !in_turn;
+            if part.pure[op as usize] && in_turn {
                 let timed = &ops[part.ids[op as usize] as usize];
                 self.nodes += 1;
                 if let Some(undo) = model.step(&mut self.state, &timed.op, timed.answer.as_ref()) {
                     self.place(part, op, undo, (FORCED, FORCED));
+                    if passed {
+                        (event, passed) = (end, false);
+                    }
                 }
             }
+            // Of what was placed this still tells what follows it.
             event = self.next[event as usize];
         }
     }
@@ -297,7 +304,7 @@ impl<M: Model> Depth<M> {
         match part.before.get(op as usize) {
             None => true,
             Some(before) => {
-                let overtaken = self.latest[before.process as usize] > op
+                let overtaken = self.latest[before.process as usize] > before.turn
                     && part.class[op as usize] != ANSWERED;
                 !overtaken && before.after.is_none_or(|after| self.placed[after as usize])
             }
@@ -366,7 +373,7 @@ impl<M: Model> Depth<M> {
             let process = &mut self.latest[before.process as usize];
             latest = *process;
             if !before.pure {
-                *process = latest.max(op + 1);
+                *process = latest.max(before.turn + 1);
             }
         }
         self.frames.push(Frame { op, undo, from, next, latest });

@@ -69,7 +69,7 @@ fn may_follow<M: Model>(
     let late = |other: &usize| waits(other) && ops[*other].ret < ops[at].call;
     let first = |other: &usize| {
         let (a, b) = (&ops[*other], &ops[at]);
-        a.process == b.process && (a.call, *other) < (b.call, at)
+        a.process == b.process && *other < at
     };
     if (0..ops.len()).any(|other| late(&other) || in_order && waits(&other) && first(&other)) {
         return false;
@@ -81,7 +81,7 @@ fn may_follow<M: Model>(
     };
     let overtaken = |other: &usize| {
         let (a, b) = (&ops[at], &ops[*other]);
-        a.process == b.process && (a.call, at) < (b.call, *other) && effective(other)
+        a.process == b.process && at < *other && effective(other)
     };
     !(in_order && ops[at].answer.is_none() && order.iter().any(overtaken))
 }
@@ -105,12 +105,12 @@ pub fn draw<M: Sample>(model: &M, dice: &mut impl Draw) -> Vec<Timed<M::Op, M::A
     for at in 0..many {
         let call = dice.below(span);
         let ret = call + dice.below(span / 2 + 1);
-        let point = dice.between(call, ret);
+        let (point, turn) = (dice.between(call, ret), dice.between(call, ret));
         let lost = dice.chance(Ratio { num: 1, den: 6 });
         let process = dice.below(3);
         points.push((
             point,
-            at,
+            (turn, at),
             Timed { process, call, ret, op: model.draw(dice), answer: None },
             lost,
         ));

@@ -206,7 +206,9 @@ impl<M: Model> Hunt<M> {
     }
 
     fn stuck(&self, placed: Vec<usize>, next: Vec<usize>) -> Stuck {
-        Stuck { part: self.part.ids.iter().map(|id| *id as usize).collect(), placed, next }
+        let mut part: Vec<usize> = self.part.ids.iter().map(|id| *id as usize).collect();
+        part.sort_unstable();
+        Stuck { part, placed, next }
     }
 
     /// All bytes its searches hold, about.

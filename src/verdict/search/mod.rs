@@ -87,9 +87,9 @@ pub struct Options {
     pub nodes: u64,
     /// Bytes that the search may hold in all, about.
     pub bytes: u64,
-    /// The operations of one process take effect in the order of their calls, even where their
-    /// intervals overlap (several requests under way in one session). Part of the question, not a
-    /// reduction.
+    /// The operations of one process take effect in the order in which they stand in the history,
+    /// even where their intervals overlap (several requests under way in one session). It must be
+    /// one that time allows. Part of the question, not a reduction.
     pub in_order: bool,
     /// Remember sets and states themselves instead of 128-bit hashes.
     pub exact: bool,

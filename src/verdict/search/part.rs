@@ -3,6 +3,8 @@
 //! Calls and returns of answered operations stand in one line, by time, calls before returns of the
 //! same time. Lost operations never return: they wait beside it, in classes of equal ones.
 
+use std::collections::BTreeMap;
+
 use super::super::model::{History, How, Model, Touched};
 use super::Options;
 use super::split::overlapping;
@@ -53,6 +55,8 @@ pub struct Before {
     pub after: Option<u32>,
     /// Its process.
     pub process: u32,
+    /// The how-manyth it is in the history: of one process the lesser comes first.
+    pub turn: u32,
     /// Whether it changes nothing, so that it shuts nothing out.
     pub pure: bool,
 }
@@ -204,16 +208,19 @@ impl Part {
     }
 
     /// Into the class of its equals. With `in_order` only what directly follows an equal one in
-    /// its process is in its class: anything between may be placed, and shuts the earlier one out.
+    /// its process is in its class, by call, too: anything between may be placed, and shuts the
+    /// earlier one out.
     fn push_lost<M: Model>(&mut self, ops: &History<M>, at: usize, options: &Options) {
         let lost = (at as u32, self.events.len() as u32);
         let of = |at: usize| &ops[self.ids[at] as usize];
         let one = of(at);
-        let in_process = |at: &usize| of(*at).process == one.process;
-        let before = (0..at).rev().find(in_process).filter(|_| self.in_order);
+        let id = self.ids[at];
+        let in_process = |other: &u32| *other < id && ops[*other as usize].process == one.process;
+        let before =
+            if self.in_order { self.ids.iter().copied().filter(in_process).max() } else { None };
         let equal = |class: &Vec<(u32, u32)>| {
             let last = class[class.len() - 1].0 as usize;
-            of(last).op == one.op && (!self.in_order || before == Some(last))
+            of(last).op == one.op && (!self.in_order || before == Some(self.ids[last]))
         };
         let class = self.lost.iter().position(equal).filter(|_| options.symmetry);
         let class = class.unwrap_or(self.lost.len());
@@ -255,16 +262,21 @@ impl Part {
     }
 
     fn keep_in_order<M: Model>(&mut self, model: &M, ops: &History<M>) {
-        let mut last: std::collections::BTreeMap<u64, (u32, Option<u32>)> = Default::default();
-        for (at, id) in self.ids.iter().enumerate() {
-            let timed = &ops[*id as usize];
+        let mut by_turn: Vec<u32> = (0..self.ids.len() as u32).collect();
+        by_turn.sort_unstable_by_key(|at| self.ids[*at as usize]);
+        let mut last: BTreeMap<u64, (u32, Option<u32>)> = BTreeMap::new();
+        let nothing = Before { after: None, process: 0, turn: 0, pure: false };
+        self.before = vec![nothing; self.ids.len()];
+        for (turn, at) in by_turn.into_iter().enumerate() {
+            let timed = &ops[self.ids[at as usize] as usize];
             let known = last.len() as u32;
             let (process, latest) = last.entry(timed.process).or_insert((known, None));
             let answer = timed.answer.as_ref();
             let pure = answer.is_some_and(|answer| model.is_pure(&timed.op, answer));
-            self.before.push(Before { after: *latest, process: *process, pure });
+            let (after, process, turn) = (*latest, *process, turn as u32);
+            self.before[at as usize] = Before { after, process, turn, pure };
             if timed.answer.is_some() {
-                *latest = Some(at as u32);
+                *latest = Some(at);
             }
         }
         self.processes = last.len();

@@ -36,7 +36,8 @@ pub enum Reads {
 /// A history made ready.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// What has to be ordered, by call. Processes number the sessions, times are steps.
+    /// What has to be ordered. Processes number the sessions, times are steps. It stands in the order
+    /// of the calls: a read that lags began earlier, but what its session called before comes first.
     pub ops: Vec<Timed<Asked, Answer>>,
     /// Whose call each of them was; `None` for the end of a session that nobody asked for.
     pub calls: Vec<Option<CallId>>,
@@ -80,11 +81,6 @@ pub fn ready(history: &History, reads: Reads) -> Ready {
         let from = if is_write || reads == Reads::Fresh { call } else { session.fresh };
         if result.is_some() && (is_write || is_sync) {
             session.fresh = call;
-            session.hazy = false;
-        }
-        session.hazy |= result.is_none() && is_write;
-        if session.hazy && !is_write && reads == Reads::Lag {
-            continue;
         }
         if !is_decided(&operation.op) || result.is_none() && !is_write {
             continue;
@@ -111,8 +107,6 @@ pub fn ready(history: &History, reads: Reads) -> Ready {
         let process = 2 * session.number + 1;
         all.push((Timed::lost(process, from, op), None));
     }
-    // Widened reads come before what was called later, but after what their session called before.
-    all.sort_by_key(|(timed, _)| timed.call);
     let (ops, calls) = all.into_iter().unzip();
     Ready { ops, calls }
 }
@@ -124,9 +118,6 @@ struct Session {
     number: u64,
     /// Since when reads may lag: the call of its last answered sync or write.
     fresh: u64,
-    /// Whether a write was lost since then: a read behind it may lag to before the call of the lost
-    /// one, but stands behind it in the session, which calls alone cannot say. It is left out.
-    hazy: bool,
     /// When it first called for an ephemeral node.
     owns: Option<u64>,
 }
