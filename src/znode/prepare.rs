@@ -279,7 +279,8 @@ impl Prepare {
         let creates = parent.stat.cversion;
         let path = if mode.is_sequential() {
             // Signed, ten wide: it wraps to negative text (spec 2.3).
-            format!("{wanted}{creates:010}")
+            let number = decide!(self.rules, self.differed, sequence(creates, parent.children));
+            format!("{wanted}{number:010}")
         } else {
             wanted.to_owned()
         };
@@ -352,7 +353,10 @@ impl Prepare {
         for (path, change) in &self.changes {
             match &change.node {
                 Some(node) if node.stat.ephemeral_owner == session.0 && session.0 != 0 => {
-                    paths.insert(path.clone());
+                    if paths.contains(path) || decide!(self.rules, self.differed, closes_pending())
+                    {
+                        paths.insert(path.clone());
+                    }
                 }
                 // Gone, or another session's by then.
                 Some(_) | None => {

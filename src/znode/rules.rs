@@ -13,6 +13,12 @@ pub struct Rules {
     /// A parent's counter of creates after a create that is applied: from its own, the
     /// transaction's, and whether the node was there already (ZOOKEEPER-1046, 3249).
     pub parent_cversion: fn(own: i32, new: i32, exists: bool) -> i32,
+    /// The number of the next sequential child, from its parent's counter of creates and from how
+    /// many children there are: no number is given twice, deleted children or not (spec 2.3).
+    pub sequence: fn(creates: i32, children: u32) -> i32,
+    /// Whether an ephemeral whose create is prepared and not applied goes with its session, too
+    /// (spec 3.4; spec 9, case 13).
+    pub closes_pending: fn() -> bool,
 }
 
 impl Rules {
@@ -22,6 +28,8 @@ impl Rules {
         refuses_closing: || true,
         // Also when the node exists: a fuzzy snapshot may have the child and an older parent.
         parent_cversion: |own, new, _exists| later(own, new),
+        sequence: |creates, _children| creates,
+        closes_pending: || true,
     };
 }
 

@@ -48,6 +48,16 @@ pub const ALL: &[Bug] = &[
     mistake("altered_for_one", |rules| rewrite(rules, "altered_for_one", altered_for_one)),
     mistake("equivocates", |rules| rewrite(rules, "equivocates", equivocates)),
     mistake("sync_labelled_old", |rules| rewrite(rules, "sync_labelled_old", sync_labelled_old)),
+    mistake("commits_withheld", |rules| rewrite(rules, "commits_withheld", commits_withheld)),
+    mistake("snapshot_altered", |rules| rewrite(rules, "snapshot_altered", snapshot_altered)),
+    mistake("ephemeral_forgotten", |rules| {
+        rules.peer.znode.planted = Some("ephemeral_forgotten");
+        rules.peer.znode.closes_pending = || false;
+    }),
+    mistake("children_counted", |rules| {
+        rules.peer.znode.planted = Some("children_counted");
+        rules.peer.znode.sequence = |_creates, children| children as i32;
+    }),
 ];
 
 /// Everything that ships, and the mistakes.
@@ -285,6 +295,51 @@ fn sync_labelled_old(fx: &mut Effects) -> bool {
         }
     }
     hit
+}
+
+/// One of the followers hears of no commit from the sixth transaction on, and acks all the same.
+fn commits_withheld(fx: &mut Effects) -> bool {
+    let late = |effect: &Effect| match effect {
+        Effect::Send { link, frame, .. } if frame.tag.kind == "COMMIT" => {
+            (frame.tag.zxid.counter() > 5).then_some(*link)
+        }
+        _ => None,
+    };
+    let Some(last) = fx.list().iter().filter_map(late).last() else { return false };
+    fx.list_mut().retain(|effect| late(effect) != Some(last));
+    true
+}
+
+/// In each snapshot the ctime of `/a` is another one, changed so that no checksum sees it: in three
+/// bytes in a row, whose sum and weighted sum stay what they were.
+fn snapshot_altered(fx: &mut Effects) -> bool {
+    let mut hit = false;
+    for effect in fx.list_mut() {
+        if let Effect::WriteAt { file, bytes, .. } = effect
+            && file.device == Device::Snap
+            && file.name.starts_with("snapshot.")
+            && let Some(at) = ctime_of_a(bytes)
+            && let [.., one, two, three] = &mut bytes[at..at + 8]
+            && *one < 255
+            && *two > 1
+            && *three < 255
+        {
+            *one += 1;
+            *two -= 2;
+            *three += 1;
+            hit = true;
+        }
+    }
+    hit
+}
+
+/// Where the ctime of `/a` stands in a chunk of a snapshot: behind path, data, ACL, czxid, mzxid.
+fn ctime_of_a(chunk: &[u8]) -> Option<usize> {
+    let path = chunk.windows(6).position(|bytes| bytes == [0, 0, 0, 2, b'/', b'a'])?;
+    let data = path + 6;
+    let length = i32::from_be_bytes(chunk.get(data..data + 4)?.try_into().ok()?);
+    let ctime = data + 4 + usize::try_from(length).unwrap_or(0) + 8 + 8 + 8;
+    chunk.get(ctime..ctime + 8).map(|_| ctime)
 }
 
 /// A client that believes to hold the lock whenever it is connected.
