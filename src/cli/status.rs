@@ -18,8 +18,9 @@ pub struct Status {
     bar: Option<ProgressBar>,
     started: Instant,
     printed: Instant,
-    new_at: u64,
-    new_seen: Instant,
+    /// How many signatures there were, and when the last of them was new.
+    signatures: usize,
+    found: Option<Instant>,
 }
 
 impl Status {
@@ -32,14 +33,14 @@ impl Status {
             bar.set_style(ProgressStyle::with_template(form).expect("the template is a constant"));
             bar
         });
-        Status { bar, started: now, printed: now, new_at: 0, new_seen: now }
+        Status { bar, started: now, printed: now, signatures: 0, found: None }
     }
 
     /// Shows how it is going.
     pub fn show(&mut self, tally: &Tally) {
-        if tally.new_at != self.new_at {
-            self.new_at = tally.new_at;
-            self.new_seen = Instant::now();
+        if tally.groups.len() != self.signatures {
+            self.signatures = tally.groups.len();
+            self.found = Some(Instant::now());
         }
         match &self.bar {
             Some(bar) => {
@@ -72,23 +73,60 @@ impl Status {
     }
 
     fn line(&self, tally: &Tally) -> String {
-        let micros = (self.started.elapsed().as_micros() as u64).max(1);
-        let per_second = |count: u64| {
-            u64::try_from(u128::from(count) * 1_000_000 / u128::from(micros)).unwrap_or(u64::MAX)
-        };
-        let tenths = per_second(tally.tried * 10);
-        let ratio = u128::from(tally.simulated.0) / 1000 / u128::from(micros);
-        let quiet = self.new_seen.elapsed().as_secs();
-        format!(
-            "{} seeds in {}s, {}.{} seeds/s, {} events/s, simulated:real {ratio}:1, \
-             {} findings of {} signatures, nothing new for {quiet}s",
-            tally.tried,
-            micros / 1_000_000,
-            tenths / 10,
-            tenths % 10,
-            per_second(tally.steps),
+        let micros = self.started.elapsed().as_micros() as u64;
+        line(tally, micros, self.found.map(|at| at.elapsed().as_secs()))
+    }
+}
+
+/// After so many microseconds, and so many seconds behind the last finding with a new signature.
+fn line(tally: &Tally, micros: u64, found: Option<u64>) -> String {
+    let micros = micros.max(1);
+    let per_second = |count: u64| {
+        u64::try_from(u128::from(count) * 1_000_000 / u128::from(micros)).unwrap_or(u64::MAX)
+    };
+    let tenths = per_second(tally.tried * 10);
+    let ratio = u128::from(tally.simulated.0) / 1000 / u128::from(micros);
+    let findings = match found {
+        None => "no finding".to_string(),
+        Some(secs) => format!(
+            "{} findings of {} signatures, the last new one {secs}s ago",
             tally.findings(),
             tally.groups.len(),
-        )
+        ),
+    };
+    format!(
+        "{} seeds in {}s, {}.{} seeds/s, {} events/s, simulated:real {ratio}:1, {findings}, new \
+         behaviour {} seeds ago",
+        tally.tried,
+        micros / 1_000_000,
+        tenths / 10,
+        tenths % 10,
+        per_second(tally.steps),
+        tally.quiet(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Duration as Simulated;
+    use crate::explore::{Branch, Group};
+    use crate::verdict::Weight;
+
+    #[test]
+    fn the_line_tells_rates_and_the_time_since_the_last_new_finding() {
+        let mut tally = Tally { tried: 50, steps: 9_000, new_at: 40, ..Tally::default() };
+        tally.simulated = Simulated::from_ms(60_000);
+        let rates = "50 seeds in 2s, 20.0 seeds/s, 3600 events/s, simulated:real 24:1";
+        let wanted = format!("{rates}, no finding, new behaviour 10 seeds ago");
+        assert_eq!(line(&tally, 2_500_000, None), wanted);
+        let example = crate::explore::Item { source: 0, seed: 7, branch: Branch::ROOT };
+        let weight = Weight::Violation;
+        let group = Group { count: 3, examples: vec![example], weight, property: "Durability" };
+        tally.groups.insert((0, "Durability/acked".to_string()), group);
+        tally.violated = 3;
+        let found = "3 findings of 1 signatures, the last new one 5s ago";
+        let wanted = format!("{rates}, {found}, new behaviour 10 seeds ago");
+        assert_eq!(line(&tally, 2_500_000, Some(5)), wanted);
     }
 }
