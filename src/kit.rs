@@ -3,6 +3,8 @@
 //! [`Kit::standard`] knows everything that ships with this crate; a user's own binary adds to it
 //! and has every verb: `zoosim::main(Kit::standard().protocol("mine", boot))`.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use crate::process::{Boot, Image, Process, Refused};
 use crate::verdict::{self, Oracle};
 use crate::world::{BootPeer, Cast};
 use crate::znode::tree::Tree;
+
+pub use names::{Words, ZAB};
 
 /// Makes an oracle for one run.
 pub type OracleFn = fn(&Plan) -> Box<dyn Oracle>;
@@ -61,16 +65,24 @@ pub struct Kit {
     invariants: BTreeMap<String, OracleFn>,
     programs: BTreeMap<String, ProgramFn>,
     bugs: BTreeMap<String, Bug>,
-    left_out: Option<String>,
+    /// By protocol.
+    words: BTreeMap<String, Words>,
+    /// By program.
+    params: BTreeMap<String, &'static [&'static str]>,
+    left_out: Vec<String>,
+    searches: bool,
 }
 
 impl Kit {
     /// Everything that ships with this crate.
     pub fn standard() -> Kit {
         let zab = Protocol { boot: boot_zab, image: first_image, oracles: zab_oracles };
-        let mut kit = Kit::default().protocol("zab", zab);
+        let mut kit = Kit::default().protocol("zab", zab).words("zab", ZAB);
         for (name, program) in client::programs::PROGRAMS {
             kit = kit.program(name, program);
+        }
+        for (name, params) in names::PARAMS {
+            kit = kit.params(name, params);
         }
         for bug in bugs::ALL {
             kit = kit.bug(*bug);
@@ -82,6 +94,21 @@ impl Kit {
     #[must_use]
     pub fn protocol(mut self, name: &str, protocol: Protocol) -> Kit {
         self.protocols.insert(name.to_string(), protocol);
+        self.words.remove(name);
+        self
+    }
+
+    /// Tells the words of a protocol: plans that use others are refused.
+    #[must_use]
+    pub fn words(mut self, protocol: &str, words: Words) -> Kit {
+        self.words.insert(protocol.to_string(), words);
+        self
+    }
+
+    /// Tells the parameters of a client program: plans that give it others are refused.
+    #[must_use]
+    pub fn params(mut self, program: &str, params: &'static [&'static str]) -> Kit {
+        self.params.insert(program.to_string(), params);
         self
     }
 
@@ -96,6 +123,8 @@ impl Kit {
     #[must_use]
     pub fn program(mut self, name: &str, program: ProgramFn) -> Kit {
         self.programs.insert(name.to_string(), program);
+        // Those of another program of that name are not its own.
+        self.params.remove(name);
         self
     }
 
@@ -110,13 +139,26 @@ impl Kit {
     /// judge; it tells what depends on that property.
     #[must_use]
     pub fn without(mut self, property: &str) -> Kit {
-        self.left_out = Some(property.to_string());
+        self.left_out.push(property.to_string());
         self
     }
 
-    /// The property that is left out.
-    pub fn left_out(&self) -> Option<&str> {
-        self.left_out.as_deref()
+    /// The properties that are left out.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// Has a black-box search look at each run that passes, too, if its history is small: see
+    /// [`verdict::searched`].
+    #[must_use]
+    pub fn searching(mut self) -> Kit {
+        self.searches = true;
+        self
+    }
+
+    /// Whether it does.
+    pub fn searches(&self) -> bool {
+        self.searches
     }
 
     /// The bugs, by name.
@@ -165,6 +207,7 @@ impl Kit {
     pub fn oracles(&self, plan: &Plan) -> Result<Vec<Box<dyn Oracle>>, UnknownName> {
         let protocol = find("protocol", &self.protocols, &plan.protocol)?;
         let mut oracles = (protocol.oracles)(plan);
+        oracles.push(Box::new(verdict::complaints::Complaints::new(plan)));
         for name in &plan.invariants {
             oracles.push(find("invariant", &self.invariants, name)?(plan));
         }

@@ -73,6 +73,9 @@ impl Run {
         let world = World::new(plan.clone(), cast).map_err(CannotRun::Impossible)?;
         let mut verdict = Verdict::new(oracles, &plan);
         verdict.leave_out(kit.left_out());
+        if kit.searches() {
+            verdict.search();
+        }
         Ok(Run { world, verdict, plan, seen: Vec::with_capacity(64), end_at: None, over: false })
     }
 

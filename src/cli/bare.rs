@@ -33,7 +33,7 @@ pub fn bare(kit: &Kit) -> Done {
     let (caught, seeds) = control(kit)?;
     let clean = clean(kit, seeds)?;
     talk(&format!("trying the swarm for {} seconds; Ctrl-C ends it", SWARM.as_secs()));
-    let swarm = Subject::scenario("default", Recipe::Plain)?;
+    let swarm = Subject::scenario(kit, "default", Recipe::Plain)?;
     let hunt = hunt_of(swarm, 0, None, Some(SWARM));
     let flag = interrupt()?;
     let hunted = hunt.run(kit, &flag, None)?;
@@ -61,13 +61,13 @@ pub fn bare(kit: &Kit) -> Done {
 }
 
 /// The control's scenario, or the swarm with the bug planted if there is none.
-fn control_of(recipe: Recipe) -> Result<Subject, String> {
-    match find::scenario(CONTROL.0) {
-        Ok(_) => Subject::scenario(CONTROL.0, recipe),
+fn control_of(kit: &Kit, recipe: Recipe) -> Result<Subject, String> {
+    match find::scenario(kit, CONTROL.0) {
+        Ok(_) => Subject::scenario(kit, CONTROL.0, recipe),
         Err(_) => match recipe {
-            Recipe::Clean => Subject::scenario("default", Recipe::Clean),
+            Recipe::Clean => Subject::scenario(kit, "default", Recipe::Clean),
             Recipe::Plain | Recipe::Bug(_) | Recipe::Steered(..) | Recipe::Branched(..) => {
-                Subject::scenario("default", Recipe::Bug(CONTROL.1.to_string()))
+                Subject::scenario(kit, "default", Recipe::Bug(CONTROL.1.to_string()))
             }
         },
     }
@@ -75,7 +75,7 @@ fn control_of(recipe: Recipe) -> Result<Subject, String> {
 
 /// Looks for the planted bug, and reports on it. Whether it was caught, and the seeds to look in.
 fn control(kit: &Kit) -> Result<(bool, (u64, u64)), String> {
-    let subject = control_of(Recipe::Plain)?;
+    let subject = control_of(kit, Recipe::Plain)?;
     let name = subject.source.name().to_string();
     talk(&format!("looking for the planted bug `{}` with `{name}`", CONTROL.1));
     let (first, last) = own_seeds(&subject.source)?;
@@ -127,7 +127,7 @@ fn campaign(subject: &Subject, first: u64, last: u64) -> Campaign {
 
 /// Runs the same seeds without the bug. Whether all pass.
 fn clean(kit: &Kit, seeds: (u64, u64)) -> Result<bool, String> {
-    let subject = control_of(Recipe::Clean)?;
+    let subject = control_of(kit, Recipe::Clean)?;
     let mut tally = Tally::default();
     let mut found = None;
     campaign(&subject, seeds.0, seeds.1).run(

@@ -115,7 +115,7 @@ fn per_second(count: u64, nanos: u64) -> u64 {
 
 /// The median time of a judged seed of the default swarm.
 fn swarm(kit: &Kit) -> Result<[Row; 2], String> {
-    let subject = Subject::scenario("default", Recipe::Plain)?;
+    let subject = Subject::scenario(kit, "default", Recipe::Plain)?;
     let (mut times, mut steps, mut all) = (Vec::new(), 0, 0);
     for seed in 0..SEEDS {
         let plan = subject.source.plan(seed);

@@ -16,14 +16,15 @@ use crate::report::small::moment;
 
 use super::args::CrashpointsArgs;
 use super::find::{self, Subject};
-use super::record::record;
+use super::record::{can_write, record};
 use super::{Done, Exit, is_expected, jobs, say};
 
 /// Crashes it everywhere.
 pub fn crashpoints(kit: &Kit, args: &CrashpointsArgs) -> Done {
     let recipe = find::recipe(kit, args.bug.as_deref())?;
-    let subject = Subject::scenario(&args.scenario, recipe)?;
+    let subject = Subject::scenario(kit, &args.scenario, recipe)?;
     let seed = find::seed(&args.seed)?;
+    can_write(&args.out)?;
     let plan = subject.source.plan(seed);
     let name = subject.source.name();
     let peer = args.peer.map(PeerId);

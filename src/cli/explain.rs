@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::explain::{
     Cone, Curve, Jump, Parting, Toggle, Toggled, cone, curve, toggles as toggle_all,
 };
+use crate::explore::kit_for;
 use crate::history::{Actor, At, Seen, words};
 use crate::kit::Kit;
 use crate::plan::Plan;
@@ -28,9 +29,10 @@ const BAR: u32 = 40;
 /// Explains it.
 pub fn explain(kit: &Kit, args: &ExplainArgs) -> Done {
     let Named { subject, seed, digest } =
-        seeded(&args.what, args.seed.as_deref(), args.scenario.as_deref())?;
+        seeded(kit, &args.what, args.seed.as_deref(), args.scenario.as_deref())?;
     let plan = subject.source.plan(seed);
     same_run(kit, &plan, digest, Path::new(RUNS), &args.what)?;
+    let kit = &kit_for(&plan, kit);
     let cannot = |cannot: CannotRun| cannot.to_string();
     let past = cone(&plan, kit).map_err(cannot)?;
     let shares = curve(&plan, kit, args.points, args.tails as u32).map_err(cannot)?;

@@ -7,7 +7,7 @@ use crate::explore::{Recipe, Source};
 use crate::kit::Kit;
 use crate::plan::scenario::{Scenario, embedded};
 use crate::plan::seeds::parse_seed;
-use crate::plan::{Plan, Problem};
+use crate::plan::{Plan, Problem, draw};
 use crate::report::Token;
 use crate::report::token::is_word;
 
@@ -28,8 +28,8 @@ pub struct Subject {
 
 impl Subject {
     /// A scenario, with a recipe.
-    pub fn scenario(name: &str, recipe: Recipe) -> Result<Subject, String> {
-        let (scenario, file) = scenario(name)?;
+    pub fn scenario(kit: &Kit, name: &str, recipe: Recipe) -> Result<Subject, String> {
+        let (scenario, file) = scenario(kit, name)?;
         Ok(Subject { source: Source::Scenario(Arc::new(scenario), recipe), file })
     }
 }
@@ -52,26 +52,28 @@ fn is_path(text: &str) -> bool {
 }
 
 /// The scenario of this name or file, and its file if there is no other way to name it.
-pub fn scenario(name: &str) -> Result<(Scenario, Option<String>), String> {
+pub fn scenario(kit: &Kit, name: &str) -> Result<(Scenario, Option<String>), String> {
     if is_path(name) {
-        let scenario = parse(name, &read(name)?)?;
+        let scenario = parse(kit, name, &read(name)?)?;
         return Ok((scenario, Some(name.to_string())));
     }
     let carried = |known: &str| known.rsplit('/').next() == Some(name);
     if let Some((known, text)) = embedded().iter().find(|(known, _)| carried(known)) {
-        return Ok((parse(known, text)?, None));
+        return Ok((parse(kit, known, text)?, None));
     }
     for folder in FOLDERS {
         let path = format!("{folder}/{name}.json");
         if Path::new(&path).exists() {
-            return Ok((parse(&path, &read(&path)?)?, None));
+            return Ok((parse(kit, &path, &read(&path)?)?, None));
         }
     }
     Scenario::embedded(name).map(|scenario| (scenario, None)).map_err(|problem| problem.to_string())
 }
 
-fn parse(place: &str, text: &str) -> Result<Scenario, String> {
+/// Reads a scenario. What it names must be known: any of its plans shows that.
+pub fn parse(kit: &Kit, place: &str, text: &str) -> Result<Scenario, String> {
     let scenario = Scenario::parse(place, text).map_err(|error| error.to_string())?;
+    kit.check(&draw(&scenario, 0)).map_err(|problem| problem.within(place, text).to_string())?;
     if !is_word(&scenario.name) {
         let what = format!("{place}: `{}` cannot be a scenario's name", scenario.name);
         return Err(format!("{what}\nhint: tokens carry letters, digits, `-` and `_` only"));
@@ -80,8 +82,11 @@ fn parse(place: &str, text: &str) -> Result<Scenario, String> {
 }
 
 /// A plan from a file.
-pub fn plan(path: &str) -> Result<Plan, String> {
-    Plan::parse(path, &read(path)?).map_err(|error| error.to_string())
+pub fn plan(kit: &Kit, path: &str) -> Result<Plan, String> {
+    let text = read(path)?;
+    let plan = Plan::parse(path, &text).map_err(|error| error.to_string())?;
+    kit.check(&plan).map_err(|problem| problem.within(path, &text).to_string())?;
+    Ok(plan)
 }
 
 /// A seed.
@@ -111,22 +116,27 @@ pub struct Named {
 }
 
 /// The run of a scenario's seed if there is one; else what a token or a plan's file names.
-pub fn seeded(what: &str, seed: Option<&str>, file: Option<&str>) -> Result<Named, String> {
-    let Some(text) = seed else { return named(what, file) };
-    let subject = Subject::scenario(what, Recipe::Plain)?;
+pub fn seeded(
+    kit: &Kit,
+    what: &str,
+    seed: Option<&str>,
+    file: Option<&str>,
+) -> Result<Named, String> {
+    let Some(text) = seed else { return named(kit, what, file) };
+    let subject = Subject::scenario(kit, what, Recipe::Plain)?;
     Ok(Named { subject, seed: self::seed(text)?, digest: None })
 }
 
 /// The run that a token or a plan's file names.
-pub fn named(what: &str, file: Option<&str>) -> Result<Named, String> {
+pub fn named(kit: &Kit, what: &str, file: Option<&str>) -> Result<Named, String> {
     if is_path(what) {
-        let plan = Arc::new(plan(what)?);
+        let plan = Arc::new(plan(kit, what)?);
         let seed = plan.seed;
         let subject = Subject { source: Source::Plan(what.to_string(), plan), file: None };
         return Ok(Named { subject, seed, digest: None });
     }
     let token: Token = what.parse().map_err(|problem: Problem| problem.to_string())?;
-    let (scenario, file) = scenario(file.unwrap_or(&token.scenario))?;
+    let (scenario, file) = scenario(kit, file.unwrap_or(&token.scenario))?;
     let (name, hash) = (&scenario.name, scenario.digest.short());
     if hash != token.hash || *name != token.scenario {
         let Token { scenario: was, hash: old, .. } = &token;
@@ -143,7 +153,7 @@ pub fn named(what: &str, file: Option<&str>) -> Result<Named, String> {
 }
 
 /// The plans that once failed, in the order of their names.
-pub fn regressions() -> Result<Vec<Subject>, String> {
+pub fn regressions(kit: &Kit) -> Result<Vec<Subject>, String> {
     let Ok(folder) = std::fs::read_dir(REGRESSIONS) else { return Ok(Vec::new()) };
     let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut names: Vec<String> = names.filter(|name| name.ends_with(".json")).collect();
@@ -151,7 +161,7 @@ pub fn regressions() -> Result<Vec<Subject>, String> {
     let mut all = Vec::new();
     for name in names {
         let path = format!("{REGRESSIONS}/{name}");
-        let plan = Arc::new(plan(&path)?);
+        let plan = Arc::new(plan(kit, &path)?);
         all.push(Subject { source: Source::Plan(path, plan), file: None });
     }
     Ok(all)

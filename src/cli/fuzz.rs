@@ -1,6 +1,7 @@
 //! `zoosim fuzz`: many seeds; each finding is written down, nothing stops for it.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::verdict::{Finding, Outcome, Weight};
 use super::args::FuzzArgs;
 use super::find::{self, Subject};
 use super::ledger::{self, Ledger};
-use super::record::{finding_json, record};
+use super::record::{can_write, finding_json, record};
 use super::shrink::Small as Shrunk;
 use super::status::Status;
 use super::told::{broke, nondeterminism, wanted};
@@ -73,13 +74,13 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
     }
     let recipe = find::recipe(kit, args.bug.as_deref())?;
     // What once failed must pass: planting a bug there would say nothing.
-    let plans = if recipe == Recipe::Plain { find::regressions()? } else { Vec::new() };
+    let plans = if recipe == Recipe::Plain { find::regressions(kit)? } else { Vec::new() };
     let recipe = recipe.steered(args.policy);
     let names = match args.scenarios.is_empty() {
         true => vec!["default".to_string()],
         false => args.scenarios.clone(),
     };
-    let scenarios = names.iter().map(|name| Subject::scenario(name, recipe.clone()));
+    let scenarios = names.iter().map(|name| Subject::scenario(kit, name, recipe.clone()));
     let scenarios = scenarios.collect::<Result<Vec<Subject>, String>>()?;
     let ledger = args.ledger.as_deref().map(|path| match &scenarios[..] {
         [one] => Ledger::open(path, &one.source, plans.len(), &args.label),
@@ -87,6 +88,11 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
     });
     let mut ledger = ledger.transpose()?;
     let (first, last) = seeds(args, ledger.as_ref())?;
+    can_write(&args.out)?;
+    if let Some(path) = &args.junit {
+        let opened = OpenOptions::new().append(true).create(true).open(path);
+        opened.map_err(|error| no_junit(path, &error))?;
+    }
     let sources = |subjects: &[Subject]| subjects.iter().map(|one| one.source.clone()).collect();
     let campaign = Campaign {
         plans: sources(&plans),
@@ -115,10 +121,14 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
     }
     if let Some(path) = &args.junit {
         let text = crate::report::junit::render(&summary::junit(kit, &hunt, &hunted));
-        std::fs::write(path, text)
-            .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
+        std::fs::write(path, text).map_err(|error| no_junit(path, &error))?;
     }
     Ok(hunt.exit(&hunted))
+}
+
+fn no_junit(path: &Path, error: &std::io::Error) -> String {
+    let path = path.display();
+    format!("{path}: cannot be written: {error}\nhint: `--junit FILE` names another place")
 }
 
 /// The first and the last seed.
@@ -228,10 +238,7 @@ impl Hunt {
         for (item, _) in firsts.iter().take(SHRUNK) {
             let mut enough = |_: &Progress| interrupt.load(Ordering::Relaxed);
             let subject = self.subject(*item);
-            let Ok(small) = Shrunk::of(kit, &subject, item.seed, SHRINK_BUDGET, &mut enough) else {
-                // The black-box search alone has found it: replaying the plan does not show it.
-                continue;
-            };
+            let small = Shrunk::of(kit, &subject, item.seed, SHRINK_BUDGET, &mut enough)?;
             let path = small.place(&self.out);
             small.write(kit, &path)?;
             if self.json {

@@ -142,7 +142,7 @@ impl Fuzz {
             (None, false) => Recipe::Plain,
         };
         let subject = match &self.text {
-            None => Subject::scenario(&self.name, recipe),
+            None => Subject::scenario(&self.kit, &self.name, recipe),
             Some(text) => Scenario::parse(&self.name, text).map_err(|error| error.to_string()).map(
                 |scenario| Subject {
                     source: Source::Scenario(Arc::new(scenario), recipe),

@@ -108,7 +108,7 @@ pub const NOTES: [(&str, &str); 36] = [
 ];
 
 /// Frames between peers, and writes, that moments can wait for.
-const TAGS: [(&str, &str); 22] = [
+const TAGS: [(&str, &str); 27] = [
     ("send/receive NOTIFICATION", "a vote"),
     ("send/receive FOLLOWERINFO", "a learner tells its accepted epoch"),
     ("send/receive LEADERINFO", "the new epoch"),
@@ -127,7 +127,12 @@ const TAGS: [(&str, &str); 22] = [
     ("send/receive REVALIDATE", "a learner asks about a session"),
     ("send/receive SYNC", "a client's sync passes through the leader"),
     ("send/receive PING", "a heartbeat"),
-    ("write log|snapshot|epoch", "a write of this kind reaches the device's cache"),
+    ("write record", "an entry of the log reaches the device's cache"),
+    ("write log_header", "a new log file begins"),
+    ("write snapshot", "a part of a snapshot"),
+    ("write acceptedEpoch", "an epoch is promised"),
+    ("write currentEpoch", "an epoch begins"),
+    ("write replaced", "a snapshot is about to replace all files"),
     ("sync log|snap", "a sync of this device ends"),
     ("effect", "any durable effect: write, create, rename, remove, set length, sync"),
     ("behind EFFECT", "one kind of durable effect, such as `rename currentEpoch`"),
@@ -203,7 +208,7 @@ fn scenarios() -> Result<Vec<(String, String)>, String> {
 /// Every property that is judged in runs of the default scenario, or that a kit adds by name.
 pub fn properties(kit: &Kit) -> Vec<(String, String)> {
     let mut all: Vec<(&str, &str)> = liveness::PROPERTIES.to_vec();
-    if let Ok(subject) = Subject::scenario("default", Recipe::Plain)
+    if let Ok(subject) = Subject::scenario(kit, "default", Recipe::Plain)
         && let Source::Scenario(scenario, _) = &subject.source
     {
         let mut plan = crate::plan::draw(scenario, 0);
@@ -228,4 +233,21 @@ pub fn properties(kit: &Kit) -> Vec<(String, String)> {
         }
     }
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kit::ZAB;
+    use crate::process::Note;
+
+    #[test]
+    fn what_moments_can_wait_for_is_what_plans_may_name() {
+        assert_eq!(NOTES.map(|(name, _)| name), Note::KINDS);
+        let rest = |head: &str| -> Vec<&str> {
+            TAGS.iter().filter_map(|(name, _)| name.strip_prefix(head)).collect()
+        };
+        assert_eq!(rest("send/receive "), ZAB.frames);
+        assert_eq!(rest("write "), ZAB.writes);
+    }
 }

@@ -1,6 +1,6 @@
 //! `zoosim plan`: what a scenario draws from a seed.
 
-use crate::explore::Recipe;
+use crate::kit::Kit;
 
 use super::args::PlanArgs;
 use super::find::{self, Subject};
@@ -8,9 +8,9 @@ use super::record::plan_text;
 use super::{Done, Exit, say};
 
 /// Prints the plan.
-pub fn plan(args: &PlanArgs) -> Done {
-    let recipe = args.bug.clone().map_or(Recipe::Plain, Recipe::Bug).steered(args.policy);
-    let subject = Subject::scenario(&args.scenario, recipe)?;
+pub fn plan(kit: &Kit, args: &PlanArgs) -> Done {
+    let recipe = find::recipe(kit, args.bug.as_deref())?.steered(args.policy);
+    let subject = Subject::scenario(kit, &args.scenario, recipe)?;
     let plan = subject.source.plan(find::seed(&args.seed)?);
     say(&plan_text(&plan));
     Ok(Exit::Held)

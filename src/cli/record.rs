@@ -87,7 +87,9 @@ pub fn record(
     let mut story = Story::until(until, LAST);
     let folder = out.map(|out| Folder::begin(out, &name, &plan)).transpose();
     let mut folder = folder.map_err(cannot_write)?;
-    let mut run = Run::new(plan.clone(), kit).map_err(|cannot| cannot.to_string())?;
+    // What the search alone has found is found once more.
+    let kit = kit.clone().searching();
+    let mut run = Run::new(plan.clone(), &kit).map_err(|cannot| cannot.to_string())?;
     let mut broken: Option<std::io::Error> = None;
     while run.step_seen(|at, seen| {
         seen.iter().for_each(|one| story.observe(at, one));
@@ -115,6 +117,19 @@ pub fn record(
         (None, _) => None,
     };
     Ok(Recorded { report, dir, replay, same: ran.digest == small.digest })
+}
+
+/// Whether a folder can be written in, or made; leaves nothing behind. What takes long asks before
+/// it begins.
+pub fn can_write(out: &Path) -> Result<(), String> {
+    let exists = |folder: &&Path| folder.as_os_str().is_empty() || folder.exists();
+    let folder = out.ancestors().find(exists).unwrap_or(out);
+    let probe = folder.join(format!(".zoosim.{}.tmp", std::process::id()));
+    let tried = File::create(&probe).and_then(|_| std::fs::remove_file(&probe));
+    tried.map_err(|error| {
+        let out = out.display();
+        format!("{out}: cannot be written: {error}\nhint: `--out DIR` names another place")
+    })
 }
 
 fn cannot_write(error: std::io::Error) -> String {

@@ -1,5 +1,6 @@
 //! `zoosim regress add`: a plan that once failed is kept, and tried first from now on.
 
+use crate::kit::Kit;
 use crate::plan::Expect;
 use crate::report::token::is_word;
 
@@ -9,9 +10,9 @@ use super::record::plan_text;
 use super::{Done, Exit, say};
 
 /// Copies the plan.
-pub fn regress(args: &RegressArgs) -> Done {
+pub fn regress(kit: &Kit, args: &RegressArgs) -> Done {
     let RegressVerb::Add { what, name, scenario, clean } = &args.verb;
-    let Named { subject, seed, .. } = named(what, scenario.as_deref())?;
+    let Named { subject, seed, .. } = named(kit, what, scenario.as_deref())?;
     let mut plan = subject.source.plan(seed).as_ref().clone();
     let name = name.clone().unwrap_or_else(|| format!("{}-{seed}", plan.scenario));
     if !is_word(&name) {

@@ -16,7 +16,7 @@ use super::{Done, Exit, run, say};
 
 /// Replays it.
 pub fn replay(kit: &Kit, args: &ReplayArgs) -> Done {
-    let Named { subject, seed, digest } = named(&args.what, args.scenario.as_deref())?;
+    let Named { subject, seed, digest } = named(kit, &args.what, args.scenario.as_deref())?;
     if let Some(time) = args.at {
         return at(kit, &subject.source, seed, time);
     }

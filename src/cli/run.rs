@@ -22,7 +22,7 @@ const SEEDS: (u64, u64) = (0, 19);
 /// Runs the scenario.
 pub fn run(kit: &Kit, args: &RunArgs) -> Done {
     let recipe = find::recipe(kit, args.bug.as_deref())?;
-    let subject = Subject::scenario(&args.scenario, recipe)?;
+    let subject = Subject::scenario(kit, &args.scenario, recipe)?;
     let (first, last) = match (&args.seed, own_seeds(&subject.source)?) {
         (Some(seed), _) => {
             let seed = find::seed(seed)?;
@@ -55,35 +55,51 @@ pub fn own_seeds(source: &Source) -> Result<(u64, u64), String> {
 
 /// Runs one seed, and tells what came of it; writes down what was found.
 pub fn one(kit: &Kit, subject: &Subject, seed: u64, out: &std::path::Path) -> Done {
+    let (text, exit) = told(kit, subject, seed, out)?;
+    say(&text);
+    Ok(exit)
+}
+
+/// A run that passes is searched, too, so that what only the second runs of a campaign find is
+/// found again.
+fn told(
+    kit: &Kit,
+    subject: &Subject,
+    seed: u64,
+    out: &std::path::Path,
+) -> Result<(String, Exit), String> {
     let plan = subject.source.plan(seed);
-    let small = match try_plan(&plan, kit) {
+    let small = match try_plan(&plan, &kit.clone().searching()) {
         Came::Ran(small) => small,
         Came::Cannot(cannot) => return Err(cannot.to_string()),
         Came::Broke(_) => return Err(broke(subject.source.name(), seed)),
     };
     let expect = subject.source.expect();
     let name = subject.source.name();
-    match &small.outcome {
+    let text = match &small.outcome {
         Outcome::Pass => {
             let (step, time) = (small.end.step, small.end.time);
             let token = name_of(subject, seed, small.digest);
-            say(&format!(
-                "passed: `{name}`, seed {seed}: {step} steps, {time} simulated: {token}\n"
-            ));
-            if expect != Expect::Pass {
-                say(&format!("expected {}, which this seed does not show\n", wanted(&expect)));
+            let passed =
+                format!("passed: `{name}`, seed {seed}: {step} steps, {time} simulated: {token}\n");
+            match expect {
+                Expect::Pass => passed,
+                Expect::Violation(_) => {
+                    let wanted = wanted(&expect);
+                    format!("{passed}expected {wanted}, which this seed does not show\n")
+                }
             }
         }
         Outcome::Violated(_) | Outcome::Unknown(_) => {
             let recorded = record(kit, subject, seed, &small, Some(out))?;
             if !recorded.same {
-                say(&nondeterminism(kit, &plan, name, seed));
-                return Ok(Exit::Nondeterminism);
+                let text = nondeterminism(kit, &plan, name, seed);
+                return Ok((text, Exit::Nondeterminism));
             }
-            say(&recorded.report);
+            recorded.report
         }
-    }
-    Ok(exit_of(&small.outcome, &expect))
+    };
+    Ok((text, exit_of(&small.outcome, &expect)))
 }
 
 /// Runs seeds until one shows what ends the matter: a violation where none is expected, the
@@ -170,5 +186,56 @@ pub fn print_trace(kit: &Kit, plan: &Arc<Plan>, args: TraceArgs) -> Result<(), S
         if over {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bugs::Bug;
+    use crate::cli::shrink::Small;
+    use crate::explore::{Recipe, kit_for, try_again};
+    use crate::peer::rules::ReadAt;
+    use crate::shrink::Budget;
+
+    /// Servers that read before it is their turn, and a witness that does not mind.
+    fn kit() -> Kit {
+        let early = Bug {
+            name: "reads_at_once",
+            citation: "none",
+            mechanism: "reads run when they arrive",
+            published: "never",
+            shows: &[],
+            scenario: "quiet",
+            plant: |rules| rules.peer.read_at = || ReadAt::Arrival,
+        };
+        Kit::standard().bug(early).without("SessionOrder")
+    }
+
+    #[test]
+    fn what_only_the_search_finds_is_replayed_explained_and_shrunk() {
+        let kit = kit();
+        let recipe = Recipe::Bug("reads_at_once".to_string());
+        let subject = Subject::scenario(&kit, "quiet", recipe).expect("it is embedded");
+        let alone = |seed: &u64| kit_for(&subject.source.plan(*seed), &kit).searches();
+        let seed = (0..40).find(alone).expect("some seed shows it to the search alone");
+        let plan = subject.source.plan(seed);
+        let mut came = try_plan(&plan, &kit);
+        let passes = |came: &Came| matches!(came, Came::Ran(ran) if ran.outcome == Outcome::Pass);
+        assert!(passes(&came), "without the search nothing is found");
+        assert!(try_again(&plan, &kit, &mut came), "the second run of a campaign is the same");
+        assert!(!passes(&came), "and it is searched");
+        let out = std::env::temp_dir().join(format!("zoosim-searched-{}", std::process::id()));
+        let (text, exit) = told(&kit, &subject, seed, &out).expect("it runs");
+        assert_eq!(exit, Exit::Held, "what was planted is caught: {text}");
+        assert!(text.contains("VIOLATION of Linearizability (search_disagrees) at "), "{text}");
+        let flat: Vec<&str> = text.split_whitespace().collect();
+        let why = "These answers alone contradict each other: ";
+        assert!(flat.join(" ").contains(why), "{text}");
+        std::fs::remove_dir_all(&out).expect("a report was written there");
+        let budget = Budget { steps: 300_000 };
+        let small = Small::of(&kit, &subject, seed, budget, &mut |_| false).expect("it shrinks");
+        let head = "shrunk `Linearizability/search_disagrees/";
+        assert!(small.lines().starts_with(head), "{}", small.lines());
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::explore::{Came, Source, try_plan};
+use crate::explore::{Came, Source, kit_for, try_plan};
 use crate::kit::Kit;
 use crate::plan::Expect;
 use crate::report::small::left;
@@ -17,7 +17,7 @@ use crate::shrink::{Budget, Progress, Shrunk, Size, shrink as shrink_plan};
 
 use super::args::{RUNS, ShrinkArgs};
 use super::find::{Named, Subject, seeded};
-use super::record::{name_of, plan_text, record};
+use super::record::{can_write, name_of, plan_text, record};
 use super::replay::same_run;
 use super::{Done, Exit, say, talk};
 
@@ -27,9 +27,10 @@ const TELL: Duration = Duration::from_secs(5);
 /// Shrinks it.
 pub fn shrink(kit: &Kit, args: &ShrinkArgs) -> Done {
     let Named { subject, seed, digest } =
-        seeded(&args.what, args.seed.as_deref(), args.scenario.as_deref())?;
+        seeded(kit, &args.what, args.seed.as_deref(), args.scenario.as_deref())?;
     let plan = subject.source.plan(seed);
     same_run(kit, &plan, digest, Path::new(RUNS), &args.what)?;
+    can_write(args.out.as_deref().map_or(Path::new(RUNS), |out| out.parent().unwrap_or(out)))?;
     let started = Instant::now();
     let time = args.seconds.map(Duration::from_secs);
     let interrupt = super::interrupt()?;
@@ -77,7 +78,8 @@ impl Small {
             Came::Broke(why) => return Err(format!("the simulator itself is at fault: {why}")),
         };
         let name = name_of(subject, seed, digest);
-        let shrunk = shrink_plan(&plan, kit, budget, enough).map_err(|why| {
+        let kit = kit_for(&plan, kit);
+        let shrunk = shrink_plan(&plan, &kit, budget, enough).map_err(|why| {
             format!("{}, seed {seed}: {why}\nhint: name a run that fails", subject.source.name())
         })?;
         let mut small = Small { name, shrunk };

@@ -16,7 +16,7 @@ use super::{Branch, Item, Source, Tried, try_again, try_item};
 /// How many items a worker takes at once.
 pub const BLOCK: u64 = 4;
 
-/// One item in so many is run twice.
+/// One item in so many is run twice; plans that are tried first always are.
 const RECHECK: u64 = 16;
 
 /// What is to be tried.
@@ -162,7 +162,8 @@ impl Campaign {
     fn one(&self, n: u64, item: Item, kit: &Kit) -> Tried {
         let (branch, mut came) = try_item(self.source(item), item.seed, kit);
         let item = Item { branch, ..item };
-        let again = n.is_multiple_of(RECHECK).then(|| {
+        let twice = n < self.plans.len() as u64 || n.is_multiple_of(RECHECK);
+        let again = twice.then(|| {
             let plan = self.source(item).branched(branch).plan(item.seed);
             try_again(&plan, kit, &mut came)
         });

@@ -30,5 +30,5 @@ pub use look::{LOSSES, Look, look, look_at};
 pub use policy::{POLICIES, Policy};
 pub use source::{Recipe, Source};
 pub use tally::{Group, Item, MAX_EXAMPLES, Tally};
-pub use tried::{Came, Small, Tried, try_again, try_item, try_plan};
+pub use tried::{Came, Small, Tried, kit_for, try_again, try_item, try_plan};
 pub use twin::{Difference, first_difference};

@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use crate::base::{Digest, Duration};
 use crate::history::coverage::add_to;
-use crate::history::{At, History, Totals};
+use crate::history::{At, Totals};
 use crate::kit::Kit;
 use crate::plan::{Driver, Fault, Plan, Split};
 use crate::run::{CannotRun, Run};
-use crate::verdict::search::znodes::{self, Reads};
-use crate::verdict::search::{Found, Options};
-use crate::verdict::signature::Stances;
-use crate::verdict::{Finding, Outcome, Signature, Weight};
+use crate::verdict::{Outcome, Signature, Weight, searched};
 
 use super::branch::{Grown, grow};
 use super::{Branch, Item, Source};
@@ -186,27 +183,25 @@ fn caught<T>(ran: std::thread::Result<Result<T, CannotRun>>) -> Result<T, Came> 
     }
 }
 
-/// How many steps the black-box search may take for one history: most small ones need hundreds.
-const SEARCH_STEPS: u64 = 50_000;
-/// How many bytes it may hold meanwhile.
-const SEARCH_BYTES: u64 = 64 << 20;
-/// Histories of more calls are left to the witness alone.
-const SEARCH_CALLS: usize = 400;
-
-/// Runs a plan a second time: true if that was the same run. It also keeps the history this time,
-/// and has a black-box search look at it that knows nothing of zxids: where the witness saw no
-/// fault, the search must not find one either.
+/// Runs a plan a second time: true if that was the same run. This time a black-box search looks at
+/// it, too, and what it finds is what came of the plan.
 pub fn try_again(plan: &Arc<Plan>, kit: &Kit, first: &mut Came) -> bool {
-    let mut history = History::new();
+    let kit = kit.clone().searching();
     let again = catch_unwind(AssertUnwindSafe(|| {
-        let mut run = Run::new(plan.clone(), kit)?;
-        while run.step_seen(|at, seen| seen.iter().for_each(|one| history.observe(at, one))) {}
-        Ok::<_, CannotRun>(run.ran())
+        let (ran, run) = Run::new(plan.clone(), &kit)?.finish_all();
+        Ok::<_, CannotRun>((ran, run))
     }));
     match (first, again) {
-        (Came::Ran(first), Ok(Ok(again))) => {
-            let same = first.digest == again.digest && first.outcome == again.outcome;
-            search(first, &history);
+        (Came::Ran(first), Ok(Ok((ran, run)))) => {
+            if let Some(word) = run.verdict.searched() {
+                add_to(&mut first.totals.world, word, 1);
+            }
+            let searched = first.outcome == Outcome::Pass && is_by_search(&ran.outcome);
+            let same = first.digest == ran.digest && (searched || first.outcome == ran.outcome);
+            if searched {
+                first.signature = run.verdict.signature().cloned();
+                first.outcome = ran.outcome;
+            }
             same
         }
         (Came::Cannot(_), Ok(Err(_))) | (Came::Broke(_), Err(_)) => true,
@@ -214,41 +209,17 @@ pub fn try_again(plan: &Arc<Plan>, kit: &Kit, first: &mut Came) -> bool {
     }
 }
 
-/// Holds the verdict of a run against the black-box search.
-fn search(first: &mut Small, history: &History) {
-    if first.outcome != Outcome::Pass || history.operations.len() > SEARCH_CALLS {
-        return;
+/// The kit that shows what this plan shows: it searches if nothing but the search finds it.
+pub fn kit_for(plan: &Arc<Plan>, kit: &Kit) -> Kit {
+    let searching = kit.clone().searching();
+    match try_plan(plan, &searching) {
+        Came::Ran(small) if is_by_search(&small.outcome) => searching,
+        Came::Ran(_) | Came::Cannot(_) | Came::Broke(_) => kit.clone(),
     }
-    // Without the witness there is nothing to hold it against: it may be another service's run.
-    if first.totals.properties.get("Linearizability").copied().unwrap_or_default() == 0 {
-        return;
-    }
-    let options = Options { nodes: SEARCH_STEPS, bytes: SEARCH_BYTES, ..Options::default() };
-    let (ready, found) = znodes::check(history, Reads::Lag, &options);
-    let (word, stuck) = match found {
-        Found::Legal(_) => ("black-box search: agrees with the witness", None),
-        Found::Unknown(_) => ("black-box search: out of steps", None),
-        Found::Illegal(stuck) => ("black-box search: disagrees", Some(stuck)),
-    };
-    add_to(&mut first.totals.world, word, 1);
-    if let Some(stuck) = stuck {
-        let next: Vec<_> = stuck.next.iter().filter_map(|at| ready.calls[*at]).collect();
-        let finding = Finding {
-            property: "Linearizability",
-            weight: Weight::Violation,
-            at: first.end,
-            peers: Vec::new(),
-            kind: "search_disagrees",
-            detail: format!(
-                "the witness accepts the history, but the longest order that was found ends after \
-                 {} of {} calls; the next could be {next:?}",
-                stuck.placed.len(),
-                stuck.part.len()
-            ),
-        };
-        first.signature = Some(Stances::default().sign(&finding));
-        first.outcome = Outcome::Violated(finding);
-    }
+}
+
+fn is_by_search(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Violated(finding) if searched::found(finding))
 }
 
 /// Counters of the world, as words of the form `table: word`.

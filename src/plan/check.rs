@@ -57,6 +57,7 @@ impl Plan {
             clients: Some(self.clients.len()),
             frail: &self.frail,
             calm_at: self.calm_at,
+            lone: false,
         };
         room.faults(&self.faults)?;
         forks(&self.forks)
@@ -93,7 +94,7 @@ impl Scenario {
         times(calm_at, self.settle.unwrap_or(0))?;
         self.clients.as_ref().map_or(Ok(()), |list| clients(list, smallest))?;
         let clients = self.clients.as_ref().map(Vec::len);
-        let room = Room { voters: smallest, clients, frail: &self.frail, calm_at };
+        let room = Room { voters: smallest, clients, frail: &self.frail, calm_at, lone: false };
         room.faults(&self.faults)?;
         self.swarm_and_workload()
     }

@@ -277,6 +277,46 @@ impl Note {
         Note::Hit { bug: name }
     }
 
+    /// All that [`Note::kind`] may be, but the facts of one protocol.
+    pub const KINDS: [&str; 36] = [
+        "recovered",
+        "kept",
+        "torn_tail",
+        "epoch_repaired",
+        "looking",
+        "following",
+        "leading",
+        "voted",
+        "epoch_proposed",
+        "epoch_accepted",
+        "epoch_current",
+        "leader_syncing",
+        "established",
+        "sync_empty",
+        "sync_diff",
+        "sync_disk_diff",
+        "sync_trunc",
+        "sync_snap",
+        "new_leader_accepted",
+        "up_to_date",
+        "breach",
+        "proposed",
+        "logged",
+        "durable",
+        "truncated",
+        "replaced",
+        "committed",
+        "delivered",
+        "restored",
+        "snapshot_taken",
+        "abdicated",
+        "left_leader",
+        "session_expired",
+        "revalidated",
+        "hit",
+        "observing",
+    ];
+
     /// The note's kind as a stable word, for coverage tables and moments.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -18,13 +18,15 @@ pub fn without_faults(plan: &Plan, drop: impl Fn(usize, &Planned) -> bool) -> Pl
             whole = later(before, *gap);
             if !previous_kept {
                 planned.when = whole.clone();
-                if let Some(struck) = struck {
-                    each_target(&mut planned.fault, &mut |target| {
-                        if *target == Target::Same {
-                            *target = struck.clone();
-                        }
-                    });
-                }
+                // Where nothing happened before, the leader is meant.
+                let lone = matches!(whole, When::At(_) | When::Step(_));
+                each_target(&mut planned.fault, &mut |target| {
+                    if let (Target::Same, Some(struck)) = (&*target, struck) {
+                        *target = struck.clone();
+                    } else if lone && matches!(target, Target::Same | Target::Other) {
+                        *target = Target::Leader;
+                    }
+                });
             }
         }
         let mut struck = None;

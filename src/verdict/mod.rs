@@ -6,6 +6,7 @@
 //! Verdicts have three values and are a function of the plan. Oracles never import what they
 //! judge: the znode model here is a second, naive implementation.
 
+pub mod complaints;
 pub mod durability;
 mod files;
 pub mod forge;
@@ -18,6 +19,7 @@ pub mod model;
 pub mod modelled;
 mod rebuilt;
 pub mod search;
+pub mod searched;
 pub mod signature;
 pub mod sweep;
 pub mod witness;
@@ -32,6 +34,7 @@ pub use liveness::Liveness;
 pub use signature::Signature;
 pub use sweep::views;
 
+use searched::Searched;
 use signature::Stances;
 
 /// How much a finding weighs.
@@ -129,8 +132,10 @@ pub struct Verdict {
     stances: Stances,
     gave_up: Option<String>,
     finished: bool,
-    /// Findings of this property are dropped.
-    left_out: Option<String>,
+    /// Findings of these properties are dropped.
+    left_out: Vec<String>,
+    /// What looks once more at a run that all oracles are content with.
+    searched: Option<Searched>,
 }
 
 impl Clone for Verdict {
@@ -145,6 +150,7 @@ impl Clone for Verdict {
             gave_up: self.gave_up.clone(),
             finished: self.finished,
             left_out: self.left_out.clone(),
+            searched: self.searched.clone(),
         }
     }
 }
@@ -161,15 +167,21 @@ impl Verdict {
             stances: Stances::default(),
             gave_up: None,
             finished: false,
-            left_out: None,
+            left_out: Vec::new(),
+            searched: None,
         }
     }
 
-    /// Drops whatever is found of this property from now on: see [`Kit::without`].
+    /// Drops whatever is found of these properties from now on: see [`Kit::without`].
     ///
     /// [`Kit::without`]: crate::kit::Kit::without
-    pub fn leave_out(&mut self, property: Option<&str>) {
-        self.left_out = property.map(str::to_string);
+    pub fn leave_out(&mut self, properties: &[String]) {
+        self.left_out = properties.to_vec();
+    }
+
+    /// Has a black-box search look at the run, too, if it passes: see [`searched`].
+    pub fn search(&mut self) {
+        self.searched = Some(Searched::default());
     }
 
     /// Takes what one step showed.
@@ -180,6 +192,9 @@ impl Verdict {
             for oracle in &mut self.oracles {
                 oracle.observe(at, one, &mut self.findings);
             }
+            if let Some(searched) = &mut self.searched {
+                searched.observe(at, one);
+            }
             self.stances.observe(one);
             self.sign();
         }
@@ -187,10 +202,10 @@ impl Verdict {
 
     /// Signs what was found since the last time, while it is known how the peers stood.
     fn sign(&mut self) {
-        if let Some(property) = &self.left_out {
-            let known = self.signatures.len();
-            let new = self.findings.split_off(known);
-            self.findings.extend(new.into_iter().filter(|one| one.property != property));
+        if !self.left_out.is_empty() {
+            let new = self.findings.split_off(self.signatures.len());
+            let kept = |one: &Finding| self.left_out.iter().all(|name| name != one.property);
+            self.findings.extend(new.into_iter().filter(kept));
         }
         for finding in &self.findings[self.signatures.len()..] {
             self.signatures.push(self.stances.sign(finding));
@@ -226,7 +241,23 @@ impl Verdict {
             oracle.finish(at, &mut self.findings);
         }
         self.sign();
+        // Without the witness there is nothing to hold a search against: it may be another
+        // service's run.
+        let mut counts = self.oracles.iter().flat_map(|oracle| oracle.evaluated());
+        let witnessed = counts.any(|(name, count)| name == searched::PROPERTY && count > 0);
+        if let Some(searched) = self.searched.as_mut().filter(|_| witnessed)
+            && self.findings.is_empty()
+            && self.gave_up.is_none()
+        {
+            searched.finish(at, &mut self.findings);
+            self.sign();
+        }
         self.finished = true;
+    }
+
+    /// What the search came to, as a word of a campaign's tables; `None` if it was not asked.
+    pub fn searched(&self) -> Option<&'static str> {
+        self.searched.as_ref().and_then(|searched| searched.word)
     }
 
     /// A budget ran out.

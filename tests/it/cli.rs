@@ -163,6 +163,86 @@ fn bad_input_is_answered_with_place_cause_and_remedy() {
     }
 }
 
+/// A scenario that runs, but for what stands on its second line.
+fn scenario_with(line: &str) -> String {
+    let expect = if line.contains("\"expect\"") { "" } else { "\"expect\": \"pass\"," };
+    format!("{{\"zoosim\": \"scenario/1\", \"title\": \"t\", \"why\": \"w\", {expect}\n{line}}}\n")
+}
+
+#[test]
+fn names_that_nobody_knows_are_refused_where_they_stand_and_their_message_is_fresh() {
+    let room = Room::new("bad-names");
+    let moment = |on: &str| {
+        let when = format!("{{\"moment\": {{\"on\": {on}, \"nth\": 1}}}}");
+        let fault = "{\"crash\": {\"peer\": \"same\", \"down\": 9}}";
+        format!("\"faults\": [{{\"when\": {when}, \"fault\": {fault}}}]")
+    };
+    let client = |program: &str| {
+        let driver = format!("{{\"program\": {program}}}");
+        format!("\"clients\": [{{\"timeout_ms\": 900, \"driver\": {driver}}}]")
+    };
+    let slow = "{\"uniform\": {\"min_us\": 1, \"max_us\": 2}}";
+    let at = "\"faults\": [{\"when\": {\"at\": 5}, \"fault\": {\"pause\": {\"peer\":";
+    let lines = [
+        moment("{\"send\": \"PROPOSL\"}"),
+        moment("{\"receive\": \"ACKEPOC\"}"),
+        moment("{\"write\": \"snapshto\"}"),
+        moment("{\"note\": \"establishd\"}"),
+        moment("{\"note\": \"xyzzy\"}"),
+        format!("\"work\": {{\"delay\": {slow}, \"slow\": [[\"zab.aply\", {slow}]]}}"),
+        client("{\"name\": \"lock_holdr\"}"),
+        client("{\"name\": \"lock_holder\", \"params\": {\"hold_sm\": 5}}"),
+        "\"expect\": {\"violation\": [\"Durability\", \"Agreemnt\"]}".to_string(),
+        "\"bugs\": [\"ack_before_fsnc\"]".to_string(),
+        "\"invariants\": [\"my_own\"]".to_string(),
+        "\"protocol\": \"zap\"".to_string(),
+        format!("{at} \"same\", \"ms\": 9}}}}}}]"),
+        format!("{at} \"other\", \"ms\": 9}}}}}}]"),
+    ];
+    let mut all = String::new();
+    let mut refused = |name: &str, text: &str, verb: &[&str]| {
+        room.write(name, text);
+        let said = room.zoosim(verb);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{text}");
+        all.push_str(&format!("{}\n", said.err));
+    };
+    for line in &lines {
+        refused("x.json", &scenario_with(line), &["run", "x.json", "--seed", "1"]);
+    }
+    let plan = room.zoosim(&["plan", "ack-before-fsync", "--seed", "0"]).out;
+    for (right, wrong) in [("\"ack_before_fsync\"", "\"ack_before\""), ("\"zab\"", "\"zb\"")] {
+        assert!(plan.contains(right), "{plan}");
+        refused("p.json", &plan.replace(right, wrong), &["replay", "p.json"]);
+    }
+    crate::gallery::must_be_fresh("tests/it/golden/bad-names.txt", &all);
+    // What a kit was not told it takes: a protocol of one's own has words of its own.
+    room.write("x.json", &scenario_with(&moment("{\"note\": \"established\"}")));
+    assert_eq!(room.zoosim(&["run", "x.json", "--seed", "1"]).code, 0);
+}
+
+#[test]
+fn what_cannot_be_written_is_told_before_anything_runs() {
+    let room = Room::new("unwritable");
+    room.write("file.txt", "");
+    let cases: &[(&[&str], &str)] = &[
+        (&["--junit", "no/junit.xml"], "`--junit FILE` names another place\n"),
+        (&["--out", "file.txt/runs"], "`--out DIR` names another place\n"),
+        (&["--ledger", "file.txt/l.jsonl"], "name a file in another place\n"),
+    ];
+    for (option, hint) in cases {
+        let said = room.zoosim(&[&["fuzz", "quiet", "--seeds", "0..2"], *option].concat());
+        let (first, rest) = said.err.split_once('\n').expect("a hint follows");
+        assert!(first.contains(": cannot be written: "), "{}", said.err);
+        assert!(first.starts_with(option[1].split('/').next().expect("a path")), "{first}");
+        // No status line: nothing has run.
+        assert_eq!((said.code, said.out.as_str(), rest), (2, "", &*format!("hint: {hint}")));
+    }
+    let args = ["crashpoints", "quiet", "--seed", "1", "--out", "file.txt/runs"];
+    assert!(room.zoosim(&args).err.starts_with("file.txt/runs: cannot be written: "));
+    let args = ["shrink", "ack-before-fsync", "--seed", "0", "--out", "file.txt/small.json"];
+    assert!(room.zoosim(&args).err.starts_with("file.txt: cannot be written: "));
+}
+
 #[test]
 fn each_verb_has_help_with_an_example() {
     let room = Room::new("help");

@@ -73,6 +73,15 @@ pub fn kit_of_believers() -> Kit {
     Kit::standard().program("lock_holder", believer)
 }
 
+/// The name of a mistake that no peer makes: the program `lock_holder` is told something wrong, by
+/// its own account.
+pub const COMPLAINER: &str = "complainer";
+
+/// Everything that ships, but that program.
+pub fn kit_of_complainers() -> Kit {
+    Kit::standard().program("lock_holder", complainer)
+}
+
 fn sends<'a>(fx: &'a mut Effects, kind: &'static str) -> impl Iterator<Item = &'a mut Frame> {
     fx.list_mut().iter_mut().filter_map(move |effect| match effect {
         Effect::Send { frame, .. } if frame.tag.kind == kind => Some(frame),
@@ -340,6 +349,28 @@ fn ctime_of_a(chunk: &[u8]) -> Option<usize> {
     let length = i32::from_be_bytes(chunk.get(data..data + 4)?.try_into().ok()?);
     let ctime = data + 4 + usize::try_from(length).unwrap_or(0) + 8 + 8 + 8;
     chunk.get(ctime..ctime + 8).map(|_| ctime)
+}
+
+/// A client that finds fault with being connected.
+struct Complainer;
+
+fn complainer(_: &BTreeMap<String, u64>, _: Key) -> Box<dyn Program> {
+    Box::new(Complainer)
+}
+
+impl Program for Complainer {
+    fn hear(&mut self, _: Time, heard: Heard, acts: &mut Vec<Act>) {
+        if matches!(heard, Heard::Connected { .. }) {
+            let detail = "it was connected".to_string();
+            acts.push(Act::Complain { property: "Solitude", detail });
+        }
+    }
+
+    fn wind_down(&mut self, _: &mut Vec<Act>) {}
+
+    fn fork(&self) -> Box<dyn Program> {
+        Box::new(Complainer)
+    }
 }
 
 /// A client that believes to hold the lock whenever it is connected.

@@ -69,7 +69,7 @@ pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
         return Ok(Exit::Held);
     }
     let names = names(kit, &args.bug)?;
-    let (scenario, _) = find::scenario(&args.scenario)?;
+    let (scenario, _) = find::scenario(kit, &args.scenario)?;
     let how = How {
         scenario: scenario.name.clone(),
         hash: format!("{:08x}", scenario.digest.short()),

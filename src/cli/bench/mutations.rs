@@ -69,7 +69,7 @@ fn sources(kit: &Kit, args: &MutationsArgs) -> Result<Vec<Source>, String> {
     {
         for scenario in [bug.scenario, "default"] {
             let recipe = Recipe::Bug(bug.name.to_string());
-            sources.push(Subject::scenario(scenario, recipe)?.source);
+            sources.push(Subject::scenario(kit, scenario, recipe)?.source);
         }
     }
     Ok(sources)

@@ -17,6 +17,8 @@ pub(super) struct Room<'a> {
     pub clients: Option<usize>,
     pub frail: &'a [PeerId],
     pub calm_at: u64,
+    /// Whether the fault at hand follows nothing that happened at a peer.
+    pub lone: bool,
 }
 
 impl Room<'_> {
@@ -25,7 +27,9 @@ impl Room<'_> {
         for (nth, planned) in faults.iter().enumerate() {
             self.when(&format!("faults[{nth}].when"), &planned.when, nth)?;
             let kind = planned.fault.kind();
-            self.fault(&format!("faults[{nth}].fault.{kind}"), &planned.fault)?;
+            let lone = matches!(planned.when, When::At(_) | When::Step(_));
+            let room = Room { lone, ..*self };
+            room.fault(&format!("faults[{nth}].fault.{kind}"), &planned.fault)?;
         }
         Ok(())
     }
@@ -62,6 +66,12 @@ impl Room<'_> {
     fn target(&self, path: &str, target: &Target) -> Checked {
         match target {
             Target::Peer(one) => peer(&format!("{path}.peer"), *one, self.voters),
+            Target::Same | Target::Other if self.lone => {
+                let word = if *target == Target::Same { "same" } else { "other" };
+                let hint = "`same` and `other` are the peers of a moment, or those that the fault \
+                            before struck: write `{\"peer\": N}` or `leader`, or another `when`";
+                Err(Problem::new(path, format!("is `{word}`, and nothing came before"), hint))
+            }
             Target::Leader
             | Target::Follower(_)
             | Target::Shortest
