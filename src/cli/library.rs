@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::explore::{Came, Campaign, Item, Next, Recipe, Small, Source, Tally};
 use crate::kit::Kit;
 use crate::plan::Expect;
-use crate::plan::scenario::Scenario;
 use crate::verdict::Outcome;
 
 use super::find::{self, Subject};
@@ -143,12 +142,10 @@ impl Fuzz {
         };
         let subject = match &self.text {
             None => Subject::scenario(&self.kit, &self.name, recipe),
-            Some(text) => Scenario::parse(&self.name, text).map_err(|error| error.to_string()).map(
-                |scenario| Subject {
-                    source: Source::Scenario(Arc::new(scenario), recipe),
-                    file: Some("FILE".to_string()),
-                },
-            ),
+            Some(text) => find::parse(&self.kit, &self.name, text).map(|scenario| Subject {
+                source: Source::Scenario(Arc::new(scenario), recipe),
+                file: Some("FILE".to_string()),
+            }),
         };
         subject.unwrap_or_else(|error| panic!("{error}"))
     }

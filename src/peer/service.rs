@@ -30,7 +30,7 @@ pub(super) enum Duty {
     /// It does not serve.
     Idle,
     /// It prepares transactions.
-    Leading(Leader),
+    Leading(Box<Leader>),
     /// It forwards writes to its leader.
     Following(Learner),
 }
@@ -354,7 +354,7 @@ impl StateMachine for Service {
                 let rules = (self.rules.znode, self.knobs.tick);
                 let mut leader = Leader::new(self.id, (epoch, next), &self.tree, rules, now);
                 leader.arm(now, fx);
-                Duty::Leading(leader)
+                Duty::Leading(Box::new(leader))
             }
             Serving::Following { leader, epoch } => Duty::Following(Learner::new(leader, epoch)),
         };

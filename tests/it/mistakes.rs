@@ -314,7 +314,7 @@ fn commits_withheld(fx: &mut Effects) -> bool {
         }
         _ => None,
     };
-    let Some(last) = fx.list().iter().filter_map(late).last() else { return false };
+    let Some(last) = fx.list().iter().filter_map(late).next_back() else { return false };
     fx.list_mut().retain(|effect| late(effect) != Some(last));
     true
 }
