@@ -151,6 +151,7 @@ fn touches(seen: &[Seen], of: PeerId) -> bool {
         | Seen::Synced { peer, .. } => *peer == of,
         Seen::Sent { from, .. } => *from == of,
         Seen::Received { to, .. } => *to == of,
+        Seen::Heard { server, .. } => *server == of,
         Seen::Fault { peer, .. } => *peer == Some(of),
         Seen::LinkUp { .. }
         | Seen::LinkDown { .. }

@@ -165,6 +165,7 @@ impl Coverage {
             | Seen::Received { .. }
             | Seen::Wrote { .. }
             | Seen::Connecting { .. }
+            | Seen::Heard { .. }
             | Seen::Calm { .. }
             | Seen::End { .. } => {}
         }

@@ -198,6 +198,15 @@ pub enum Seen {
         /// Negotiated timeout, in milliseconds.
         timeout_ms: u64,
     },
+    /// Bytes of a client reached a server's process.
+    Heard {
+        /// By which server.
+        server: PeerId,
+        /// On which connection.
+        conn: ConnId,
+        /// Whether what the client sent at once is complete with them: a whole request.
+        whole: bool,
+    },
     /// The connection is gone: its watches too.
     Disconnected {
         /// Who.

@@ -40,6 +40,7 @@ fn fields_of(seen: &Seen) -> (&'static str, Value) {
         | Seen::Lost { .. }
         | Seen::Connecting { .. }
         | Seen::Connected { .. }
+        | Seen::Heard { .. }
         | Seen::Disconnected { .. }
         | Seen::Expired { .. }
         | Seen::GaveUp { .. }
@@ -140,6 +141,9 @@ fn fields_of_client(seen: &Seen) -> (&'static str, Value) {
                 "fresh": fresh, "timeout_ms": timeout_ms,
             });
             ("connected", fields)
+        }
+        Seen::Heard { server, conn, whole } => {
+            ("heard", json!({ "server": server, "conn": conn, "whole": whole }))
         }
         Seen::Disconnected { client, conn } => {
             ("disconnected", json!({ "client": client, "conn": conn }))

@@ -322,6 +322,7 @@ pub fn seen(seen: &Seen) -> String {
         Seen::Disconnected { client, conn } => format!("{client} lost {conn}"),
         Seen::Expired { client, session } => format!("{client} hears: session {session} expired"),
         Seen::GaveUp { client, session } => format!("{client} gives up session {session}"),
+        Seen::Heard { server, conn, .. } => format!("{server} reads bytes of {conn}"),
         Seen::Called(asked) => call(asked),
         Seen::Returned { id, zxid, result: answer } => {
             format!("#{} answered at {zxid}: {}", id.0, result(answer))

@@ -114,6 +114,7 @@ pub fn is_told(seen: &Seen) -> bool {
         | Seen::Wrote { .. }
         | Seen::Synced { .. }
         | Seen::Connecting { .. }
+        | Seen::Heard { .. }
         | Seen::Disconnected { .. }
         | Seen::End { .. } => false,
     }
@@ -208,7 +209,8 @@ impl Page {
             | Seen::Noted { peer, .. }
             | Seen::Probed { peer, .. }
             | Seen::Wrote { peer, .. }
-            | Seen::Synced { peer, .. } => Mark::Text(self.lane(*peer), bare(peer)),
+            | Seen::Synced { peer, .. }
+            | Seen::Heard { server: peer, .. } => Mark::Text(self.lane(*peer), bare(peer)),
             Seen::Fault { .. } | Seen::Calm { .. } | Seen::End { .. } => Mark::Banner(whole),
             Seen::Returned { id, .. } | Seen::Lost { id } => answer(id),
             Seen::Connecting { .. }

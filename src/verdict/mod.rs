@@ -112,10 +112,7 @@ pub fn standard(plan: &Plan) -> Vec<Box<dyn Oracle>> {
         Box::new(invariant::Order::new(Config::initial(plan.voters))),
         Box::new(invariant::Recovery::new(Config::initial(plan.voters))),
         Box::new(invariant::Local::default()),
-        Box::new(witness::Witness::with(
-            witness::Settings::default(),
-            Some(&Config::initial(plan.voters)),
-        )),
+        Box::new(witness::Witness::of(plan)),
     ]
 }
 

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::base::{ConnId, Draw, Duration, Key, PeerId, Ratio, Time};
+use crate::history::Seen;
 use crate::process::{Event, Frame};
 
 use super::World;
@@ -229,8 +230,10 @@ impl World {
         let mut bytes = c.flight[side].pop_front().expect("it is not empty");
         let lane = self.conns.lane(conn, side).expect("it was there");
         let mut dice = lane.next().named("split").stream();
+        let mut whole = true;
         if bytes.len() > 1 && dice.chance(SPLIT) {
             let rest = bytes.split_off(1 + dice.below(bytes.len() as u64 - 1) as usize);
+            whole = false;
             let gap = Duration::from_us(dice.between(1, 200));
             let c = self.conns.conn(conn).expect("it was there");
             c.flight[side].push_front(rest);
@@ -240,7 +243,9 @@ impl World {
         self.digest.word(u64::from(conn));
         self.fold_bytes(&bytes);
         if side == 0 {
-            self.run(server, Event::ConnBytes { conn: ConnId(u64::from(conn)), bytes });
+            let conn = ConnId(u64::from(conn));
+            self.see(Seen::Heard { server: self.id(server), conn, whole });
+            self.run(server, Event::ConnBytes { conn, bytes });
         } else {
             self.client_bytes(client, conn, &bytes);
         }

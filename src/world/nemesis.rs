@@ -451,6 +451,7 @@ impl World {
         match undo {
             Undo::Resume { peer, life } => {
                 if self.machines[peer].life == life {
+                    self.ends("resume", peer, "goes on");
                     self.resume(peer);
                 }
             }
@@ -468,12 +469,19 @@ impl World {
                 self.machines[peer].disk.hasten(device, extra);
             }
             Undo::Thaw { peer } => {
+                self.ends("thaw", peer, "the clock runs again");
                 if self.machines[peer].clock.thaw(self.now) {
                     self.rearm(peer);
                 }
             }
         }
         true
+    }
+
+    /// What a fault has done to a peer ends by itself.
+    fn ends(&mut self, kind: &'static str, peer: usize, what: &str) {
+        let id = self.id(peer);
+        self.see(Seen::Fault { kind, peer: Some(id), what: format!("{id}: {what}") });
     }
 }
 

@@ -47,6 +47,8 @@ pub const ALL: &[Bug] = &[
     mistake("delivery_untold", |rules| rewrite(rules, "delivery_untold", delivery_untold)),
     mistake("altered_for_one", |rules| rewrite(rules, "altered_for_one", altered_for_one)),
     mistake("equivocates", |rules| rewrite(rules, "equivocates", equivocates)),
+    mistake("pongs_ignored", |rules| rules.peer.pong_counts = || false),
+    mistake("never_expires", |rules| rewrite(rules, "never_expires", never_expires)),
     mistake("sync_labelled_old", |rules| rewrite(rules, "sync_labelled_old", sync_labelled_old)),
     mistake("commits_withheld", |rules| rewrite(rules, "commits_withheld", commits_withheld)),
     mistake("snapshot_altered", |rules| rewrite(rules, "snapshot_altered", snapshot_altered)),
@@ -288,6 +290,15 @@ fn equivocates(fx: &mut Effects) -> bool {
     let Some((zxid, record)) = alter_first(fx) else { return false };
     fx.note(Note::Proposed { zxid, record });
     true
+}
+
+/// A leader that forgets to look at its sessions.
+fn never_expires(fx: &mut Effects) -> bool {
+    let before = fx.list().len();
+    fx.list_mut().retain(
+        |effect| !matches!(effect, Effect::SetTimer { timer, .. } if timer.0 == "peer.expire"),
+    );
+    fx.list().len() < before
 }
 
 /// The answer to a sync of `/` names the state before the one that it waited for.

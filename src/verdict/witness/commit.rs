@@ -29,12 +29,14 @@ impl Core {
         let asked = Asked { session, zxid, time, who: Who::default(), applied: Some(*applied) };
         let applied = match &txn {
             _ if session == SessionId(0) => self.by_itself(asked, &txn, court),
-            Txn::CreateSession(_) => {
+            Txn::CreateSession(opens) => {
                 self.model.open(asked.session);
                 self.calls.life(asked.session).born = true;
+                self.expiry.born(asked.session, zxid, opens.timeout, court.at.time);
                 true
             }
             Txn::CloseSession(closing) => {
+                self.expiry.closed(asked.session);
                 let mut paths: Vec<&str> = closing.paths.iter().map(String::as_str).collect();
                 paths.sort_unstable();
                 self.close(asked, header.cxid, &paths, court);

@@ -18,6 +18,7 @@
 mod calls;
 mod commit;
 mod effect;
+mod expiry;
 mod order;
 pub(super) mod tally;
 mod trees;
@@ -25,10 +26,12 @@ mod watches;
 
 use crate::base::{Config, PeerId, SessionId};
 use crate::history::{At, Seen};
-use crate::process::{Note, Role};
+use crate::plan::Plan;
+use crate::process::{Channel, Note, Role};
 
 use super::{Finding, Oracle};
 use calls::Calls;
+use expiry::Expiry;
 use order::Order;
 use tally::{Court, PROPERTIES, Property, Tally};
 use trees::Trees;
@@ -53,12 +56,21 @@ struct Core {
     calls: Calls,
     watches: Watches,
     trees: Trees,
+    expiry: Expiry,
 }
 
 impl Witness {
     /// A witness of a run that begins with the fresh tree.
     pub fn new() -> Witness {
         Witness::with(Settings::default(), None)
+    }
+
+    /// A witness of the run of a plan, whose peers speak Zab: it judges their clocks as well.
+    pub fn of(plan: &Plan) -> Witness {
+        let config = Config::initial(plan.voters);
+        let mut witness = Witness::with(Settings::default(), Some(&config));
+        witness.core.expiry = Expiry::of(plan);
+        witness
     }
 
     /// A witness of servers that are configured like this, and begin with this config, if it is
@@ -75,6 +87,7 @@ impl Witness {
             calls: Calls::default(),
             watches: Watches::default(),
             trees: Trees::default(),
+            expiry: Expiry::blind(),
         };
         Witness { tally: Tally::new(), core }
     }
@@ -110,19 +123,35 @@ impl Oracle for Witness {
 
 impl Core {
     fn see(&mut self, seen: &Seen, court: &mut Court<'_>) {
+        let now = court.at.time;
+        if now > self.expiry.due {
+            self.expiry.judge(self.order.applied_by_peer(), court);
+        }
         match seen {
             Seen::Noted { peer, note } => self.note(*peer, note, court),
             Seen::Starting { peer, .. } | Seen::Stopped { peer, .. } => {
                 self.order.stepped_down(*peer);
                 self.trees.forget(*peer);
+                self.expiry.stopped(*peer);
             }
             Seen::Probed { peer, probe } => self.trees.probed(*peer, probe, court),
-            Seen::Connecting { conn, session, last_zxid_seen, .. } => {
+            Seen::Sent { link, from, channel: Channel::Quorum, tag, .. } => {
+                self.expiry.sent(*link, *from, tag);
+            }
+            Seen::Received { link, from, to, tag } => {
+                self.expiry.received(*link, (*from, *to), tag, now);
+            }
+            Seen::Heard { conn, whole, .. } => self.expiry.heard(*conn, *whole, now),
+            Seen::Fault { kind, peer: Some(peer), .. } => self.expiry.fault(kind, *peer, now),
+            Seen::Calm { .. } => self.expiry.calm(now),
+            Seen::Connecting { conn, server, session, last_zxid_seen, .. } => {
                 self.calls.connecting(*conn, *session, *last_zxid_seen);
                 self.watches.renewed(*conn, *session);
+                self.expiry.connecting(*conn, *session, *server);
             }
-            Seen::Connected { conn, session, fresh, .. } => {
+            Seen::Connected { conn, session, fresh, timeout_ms, .. } => {
                 self.calls.connected(*conn, *session, *fresh, court);
+                self.expiry.connected(*conn, *session, *timeout_ms, now);
             }
             Seen::Disconnected { conn, .. } => {
                 let session = self.calls.disconnected(*conn);
@@ -133,6 +162,7 @@ impl Core {
                 if let Op::SetWatches { .. } | Op::SetWatches2 { .. } = call.op {
                     self.watches.set_watches_shown();
                 }
+                self.expiry.called(call.conn, &call.op);
                 let who = self.calls.called(call, &mut self.model);
                 self.watches.claims(call.conn, who);
             }
@@ -150,16 +180,23 @@ impl Core {
 
     fn note(&mut self, peer: PeerId, note: &Note, court: &mut Court<'_>) {
         match note {
-            Note::Proposed { zxid, record } => self.order.proposed(peer, *zxid, record),
+            Note::Proposed { zxid, record } => {
+                self.order.proposed(peer, *zxid, record);
+                self.expiry.proposed(peer, record, court);
+            }
             Note::Established { epoch, last } => self.order.established(peer, *epoch, *last, court),
             Note::Committed { zxid } => self.order.committed(peer, *zxid, court),
             Note::Delivered { zxid, digest } => self.order.delivered(peer, *zxid, *digest, court),
             Note::BecameRole { role, .. } => {
                 if *role != Role::Leading {
                     self.order.stepped_down(peer);
+                    self.expiry.retires(peer);
                 }
             }
-            Note::Abdicated { .. } => self.order.stepped_down(peer),
+            Note::Abdicated { .. } => {
+                self.order.stepped_down(peer);
+                self.expiry.retires(peer);
+            }
             Note::Restored { zxid, .. } => {
                 self.trees.forget(peer);
                 self.order.applied(peer, *zxid);
@@ -171,6 +208,11 @@ impl Core {
         }
         while let Some(next) = self.order.next() {
             self.commit(&next, court);
+        }
+        match note {
+            Note::Established { .. } => self.expiry.reigns(peer, court.at.time),
+            Note::Delivered { zxid, .. } => self.expiry.delivered(peer, *zxid, court.at.time),
+            _ => {}
         }
     }
 

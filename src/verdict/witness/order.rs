@@ -97,6 +97,11 @@ impl Order {
         }
     }
 
+    /// What each peer's service has applied.
+    pub(super) fn applied_by_peer(&self) -> &BTreeMap<PeerId, Zxid> {
+        &self.applied
+    }
+
     /// A peer's service stands here now.
     pub(super) fn applied(&mut self, peer: PeerId, zxid: Zxid) {
         self.applied.insert(peer, zxid);

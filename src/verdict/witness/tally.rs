@@ -33,6 +33,8 @@ properties! {
     WatchLost: "re-registering watches catches up with what was missed (P6e)",
     Ephemerals: "closing a session deletes exactly what it owns (P7)",
     SessionExpiry: "sessions expire only after their timeout, and are dead from then on (P7)",
+    SessionHeard: "a leader expires no session of which it has heard in time (C11)",
+    SessionAbandoned: "a session that nobody speaks for ends within timeout and two ticks (S12)",
     TreeEquality: "each transaction and each peer has the tree that the model has there (S8)",
     SequentialNames: "sequential names count the parent's creates (P8)",
 }

@@ -59,6 +59,7 @@ fn is_move(seen: &Seen) -> bool {
         | Seen::Sent { .. }
         | Seen::Wrote { .. }
         | Seen::Connecting { .. }
+        | Seen::Heard { .. }
         | Seen::Connected { .. }
         | Seen::Disconnected { .. }
         | Seen::Expired { .. }
