@@ -5,6 +5,7 @@
 //! found wrong with itself or its leader, and what the world saw it promise too early. [`Recovery`]
 //! asks whether elections and synchronisations get anywhere.
 
+mod join;
 mod local;
 mod logs;
 mod order;

@@ -12,37 +12,24 @@ use crate::history::{At, Seen};
 use crate::process::{Channel, Note, Role, Tag};
 use crate::verdict::{Finding, Oracle, Weight};
 
+use super::join::{self, Join};
+
 const PROPERTIES: &[(&str, &str)] = &[
     ("MessageLegal", "no frame on a learner's link is one that its receiver can never accept"),
     ("LeadingHasQuorum", "who begins to lead has the votes of a quorum"),
+    ("EpochPromised", "a leader synchronises with the first promises of a quorum (I-1, S1)"),
     ("ElectionProgress", "no peer comes back to a vote that it has left in the same round"),
     ("RecoveryProgress", "no learner's synchronisation fails twice running without any fault"),
 ];
 
 const MESSAGE_LEGAL: usize = 0;
 const LEADING_HAS_QUORUM: usize = 1;
-const ELECTION_PROGRESS: usize = 2;
-const RECOVERY_PROGRESS: usize = 3;
+const EPOCH_PROMISED: usize = 2;
+const ELECTION_PROGRESS: usize = 3;
+const RECOVERY_PROGRESS: usize = 4;
 
 /// A vote within a round.
 type Vote = (PeerId, Zxid, Epoch);
-
-/// One learner's link, as its frames tell.
-#[derive(Clone, Debug)]
-struct Join {
-    learner: PeerId,
-    leader: PeerId,
-    /// How to synchronise was said.
-    chosen: bool,
-    /// SNAP was said, and its end was not.
-    streaming: bool,
-    newleader: bool,
-    /// The learner has acked NEWLEADER; the leader has got it.
-    acked: bool,
-    ack_received: bool,
-    proposed: Zxid,
-    committed: Zxid,
-}
 
 /// One peer's election, and how its last attempts to join went.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +50,9 @@ pub struct Recovery {
     votes: BTreeMap<(PeerId, u64), PeerSet>,
     /// Who has ever followed a peer, and in which rounds it was followed.
     followers: BTreeMap<PeerId, (PeerSet, BTreeSet<u64>)>,
+    /// To whom a peer has first promised an epoch, on which link, and whether it has arrived; what
+    /// a candidate promises itself takes no link.
+    promises: BTreeMap<(PeerId, Epoch), (PeerId, Option<LinkId>, bool)>,
     /// Who met a breach of the rules, in which step.
     breach: Option<(PeerId, u64)>,
     counts: [u64; PROPERTIES.len()],
@@ -85,6 +75,7 @@ impl Recovery {
             joins: BTreeMap::new(),
             votes: BTreeMap::new(),
             followers: BTreeMap::new(),
+            promises: BTreeMap::new(),
             breach: None,
             counts: [0; PROPERTIES.len()],
         }
@@ -108,6 +99,7 @@ impl Recovery {
                 None
             }
             Note::BecameRole { role: Role::Leading, round, .. } => self.leads(peer, *round),
+            Note::LeaderSyncing { epoch, .. } => self.promised(peer, *epoch),
             Note::Breach { .. } => {
                 self.breach = Some((peer, at.step));
                 None
@@ -161,35 +153,23 @@ impl Recovery {
 
     fn sent(&mut self, link: LinkId, from: PeerId, to: PeerId, tag: &Tag) -> Option<Found> {
         if tag.kind == "FOLLOWERINFO" {
-            let join = Join {
-                learner: from,
-                leader: to,
-                chosen: false,
-                streaming: false,
-                newleader: false,
-                acked: false,
-                ack_received: false,
-                proposed: Zxid::ZERO,
-                committed: Zxid::ZERO,
-            };
-            self.joins.insert(link, join);
+            self.joins.insert(link, Join::new(from, to));
             return None;
         }
         let join = self.joins.get_mut(&link)?;
-        self.counts[MESSAGE_LEGAL] += 1;
-        let wrong = if from == join.learner {
-            match tag.kind {
-                "ACK" if tag.zxid.counter() == 0 => {
-                    join.acked = true;
-                    None
-                }
-                "ACK" if !join.acked => Some("ack_before_newleader"),
-                _ => None,
+        match tag.kind {
+            // Of what a peer promises, only the first time counts: to itself, or to a leader.
+            "LEADERINFO" => {
+                self.promises.entry((from, tag.epoch)).or_insert((from, None, true));
             }
-        } else {
-            join.says(tag)
-        };
-        wrong.map(|kind| Found {
+            "ACKEPOCH" => {
+                self.promises.entry((from, tag.epoch)).or_insert((to, Some(link), false));
+            }
+            _ => {}
+        }
+        self.counts[MESSAGE_LEGAL] += 1;
+        let kind = join.says(from, tag)?;
+        Some(Found {
             property: MESSAGE_LEGAL,
             kind,
             peers: vec![from, to],
@@ -197,25 +177,51 @@ impl Recovery {
                 "{from} sends {} {} to {to}, which cannot accept it: {}",
                 tag.kind,
                 tag.zxid,
-                why(kind)
+                join::why(kind)
             ),
         })
     }
 
-    fn received(&mut self, link: LinkId, to: PeerId, tag: &Tag) {
+    fn received(&mut self, link: LinkId, from: PeerId, to: PeerId, tag: &Tag) {
         let Some(join) = self.joins.get_mut(&link) else { return };
+        join.received(to, tag);
         match tag.kind {
-            "ACK" if to == join.leader && tag.zxid.counter() == 0 => join.ack_received = true,
+            "ACKEPOCH" => {
+                if let Some((_, first, arrived)) = self.promises.get_mut(&(from, tag.epoch)) {
+                    *arrived |= *first == Some(link);
+                }
+            }
             "UPTODATE" => self.members.entry(to).or_default().failed = 0,
             _ => {}
         }
+    }
+
+    /// A leader has a quorum of promises, it says: of peers that have not promised the same epoch
+    /// to another before (spec 6.6; ZOOKEEPER-335).
+    fn promised(&mut self, leader: PeerId, epoch: Epoch) -> Option<Found> {
+        self.counts[EPOCH_PROMISED] += 1;
+        let to_it = self.promises.iter().filter(|((_, promised), (to, _, arrived))| {
+            *promised == epoch && *to == leader && *arrived
+        });
+        let mut support: PeerSet = to_it.map(|((peer, _), _)| *peer).collect();
+        support.insert(leader);
+        (!self.config.is_quorum(&support)).then(|| Found {
+            property: EPOCH_PROMISED,
+            kind: "minority",
+            peers: vec![leader],
+            detail: format!(
+                "{leader} begins to synchronise in epoch {epoch}, but no quorum has promised it \
+                 that epoch first: only {}",
+                names(&support)
+            ),
+        })
     }
 
     /// A link is gone. If one of its ends gave a synchronisation up over a breach of the rules, no
     /// fault did it, and the next attempt will go the same way.
     fn link_down(&mut self, at: At, link: LinkId) -> Option<Found> {
         let join = self.joins.remove(&link)?;
-        if !join.newleader {
+        if !join.is_synchronised() {
             return None;
         }
         self.counts[RECOVERY_PROGRESS] += 1;
@@ -236,40 +242,12 @@ impl Recovery {
     }
 }
 
-impl Join {
-    /// What the leader says to the learner: a word for what is wrong with it.
-    fn says(&mut self, tag: &Tag) -> Option<&'static str> {
-        if self.streaming != matches!(tag.kind, "SNAP_CHUNK" | "SNAP_END") {
-            return Some("snap_order");
-        }
-        match tag.kind {
-            "DIFF" | "TRUNC" | "SNAP" => {
-                self.streaming = tag.kind == "SNAP";
-                let twice = std::mem::replace(&mut self.chosen, true);
-                twice.then_some("chosen_twice")
-            }
-            "SNAP_END" => {
-                self.streaming = false;
-                None
-            }
-            "NEWLEADER" => {
-                let right = self.chosen && !self.newleader;
-                self.newleader = true;
-                (!right).then_some("newleader_early")
-            }
-            "UPTODATE" => (!self.ack_received).then_some("uptodate_early"),
-            "PROPOSAL" => {
-                let right = self.chosen && tag.zxid > self.proposed;
-                self.proposed = tag.zxid;
-                (!right).then_some("proposal_order")
-            }
-            "COMMIT" => {
-                let right = tag.zxid > self.committed && tag.zxid <= self.proposed;
-                self.committed = tag.zxid;
-                (!right).then_some("commit_unproposed")
-            }
-            _ => None,
-        }
+/// Whether it takes a learner's link from one stage to the next when it arrives.
+fn is_stage(tag: &Tag) -> bool {
+    match tag.kind {
+        "LEADERINFO" | "ACKEPOCH" | "NEWLEADER" | "UPTODATE" => true,
+        "ACK" => tag.zxid.counter() == 0,
+        _ => false,
     }
 }
 
@@ -277,19 +255,6 @@ impl Join {
 fn names(peers: &PeerSet) -> String {
     let names: Vec<String> = peers.iter().map(|peer| peer.to_string()).collect();
     names.join(", ")
-}
-
-/// The rule behind a word.
-fn why(kind: &str) -> &'static str {
-    match kind {
-        "ack_before_newleader" => "a leader waits for the ACK of NEWLEADER first",
-        "chosen_twice" => "a learner is synchronised once on a link",
-        "snap_order" => "a snapshot comes whole, behind SNAP and ahead of everything else",
-        "newleader_early" => "NEWLEADER comes once, behind the history",
-        "uptodate_early" => "the learner has not acked NEWLEADER",
-        "proposal_order" => "proposals come in order, behind DIFF, TRUNC or SNAP",
-        _ => "it was not proposed on this link, or is committed already",
-    }
 }
 
 impl Oracle for Recovery {
@@ -303,13 +268,17 @@ impl Oracle for Recovery {
             Seen::Sent { link, from, to, channel: Channel::Quorum, tag } => {
                 self.sent(*link, *from, *to, tag)
             }
-            Seen::Received { link, to, tag, .. } if matches!(tag.kind, "ACK" | "UPTODATE") => {
-                self.received(*link, *to, tag);
+            Seen::Received { link, from, to, tag } if is_stage(tag) => {
+                self.received(*link, *from, *to, tag);
                 None
             }
             Seen::LinkDown { link } => self.link_down(at, *link),
-            Seen::Starting { peer, .. } => {
+            Seen::Starting { peer, damaged, .. } => {
                 self.members.insert(*peer, Member::default());
+                if *damaged {
+                    // What it has promised may be forgotten.
+                    self.promises.retain(|(promised, _), _| promised != peer);
+                }
                 None
             }
             _ => None,

@@ -32,12 +32,22 @@ fn got(to: PeerId, kind: &'static str, zxid: Zxid) -> Seen {
     Seen::Received { link: LINK, from, to, tag: Tag::zxid(kind, zxid) }
 }
 
+/// ACKEPOCH belongs to the epoch that it answers, whatever zxid it carries.
+fn promise(mut seen: Seen) -> Seen {
+    if let Seen::Sent { tag, .. } | Seen::Received { tag, .. } = &mut seen {
+        tag.epoch = Epoch(2);
+    }
+    seen
+}
+
 /// A learner joins with two transactions, one of them not committed yet.
 fn joining() -> Vec<Seen> {
     vec![
         frame(B, "FOLLOWERINFO", Zxid::ZERO),
         frame(A, "LEADERINFO", z(2, 0)),
-        frame(B, "ACKEPOCH", z(1, 1)),
+        got(B, "LEADERINFO", z(2, 0)),
+        promise(frame(B, "ACKEPOCH", z(1, 1))),
+        promise(got(A, "ACKEPOCH", z(1, 1))),
         frame(A, "DIFF", z(1, 2)),
         frame(A, "PROPOSAL", z(1, 2)),
         frame(A, "COMMIT", z(1, 2)),
@@ -49,12 +59,20 @@ fn joining() -> Vec<Seen> {
 fn joined() -> Vec<Seen> {
     let mut story = joining();
     story.extend([
+        got(B, "NEWLEADER", z(2, 0)),
         frame(B, "ACK", z(2, 0)),
         got(A, "ACK", z(2, 0)),
         frame(A, "UPTODATE", Zxid::ZERO),
         got(B, "UPTODATE", Zxid::ZERO),
+        frame(B, "ACK", z(2, 0)),
         frame(B, "ACK", z(2, 1)),
         frame(A, "COMMIT", z(2, 1)),
+        frame(A, "PROPOSAL", z(2, 2)),
+        frame(A, "PING", z(2, 2)),
+        frame(B, "PING", z(2, 2)),
+        frame(A, "PROPOSAL", z(2, 3)),
+        frame(B, "ACK", z(2, 2)),
+        frame(B, "ACK", z(2, 3)),
     ]);
     story
 }
@@ -103,26 +121,99 @@ fn a_learners_frames_in_order_are_right() {
 
 #[test]
 fn frames_that_cannot_be_accepted_are_found() {
-    let wrong = [
+    let finds = |story: Vec<Seen>, frame: &Seen, kind| {
+        let mut story = story;
+        story.push(frame.clone());
+        assert_eq!(judged(&story), [("MessageLegal", kind)], "{frame:?}");
+    };
+    for (frame, kind) in [
         (frame(B, "ACK", z(2, 1)), "ack_before_newleader"),
+        (frame(B, "ACK", z(2, 0)), "ack_of_nothing"),
+        (frame(B, "REQUEST", Zxid::ZERO), "served_early"),
+        (frame(A, "PING", z(2, 1)), "served_early"),
         (frame(A, "UPTODATE", Zxid::ZERO), "uptodate_early"),
         (frame(A, "NEWLEADER", z(2, 0)), "newleader_early"),
+        (frame(A, "LEADERINFO", z(2, 0)), "leaderinfo_order"),
+        (promise(frame(B, "ACKEPOCH", z(1, 1))), "promise_order"),
         (frame(A, "SNAP", z(2, 0)), "chosen_twice"),
         (frame(A, "PROPOSAL", z(2, 1)), "proposal_order"),
+        (frame(A, "PROPOSAL", z(2, 3)), "proposal_order"),
+        (frame(A, "PROPOSAL", z(3, 2)), "proposal_order"),
         (frame(A, "COMMIT", z(2, 2)), "commit_unproposed"),
         (frame(A, "COMMIT", z(1, 2)), "commit_unproposed"),
-    ];
-    for (frame, kind) in wrong {
-        let mut story = joining();
-        story.push(frame);
-        assert_eq!(judged(&story), [("MessageLegal", kind)]);
+    ] {
+        finds(joining(), &frame, kind);
     }
+    for (frame, kind) in [
+        (frame(B, "ACK", z(2, 0)), "ack_of_nothing"),
+        (frame(B, "ACK", z(2, 3)), "ack_order"),
+        (frame(B, "ACK", z(2, 5)), "ack_order"),
+        (frame(A, "UPTODATE", Zxid::ZERO), "uptodate_early"),
+        (frame(A, "COMMIT", z(2, 3)), "commit_unproposed"),
+    ] {
+        finds(joined(), &frame, kind);
+    }
+    // What NEWLEADER's ACK stands for is not acknowledged again, and nothing is left out.
+    let acked = |zxid| [joined()[..12].to_vec(), vec![frame(B, "ACK", zxid)]].concat();
+    assert_eq!(judged(&acked(z(1, 2))), [("MessageLegal", "ack_order")]);
+    // How far each has come when the leader chooses: the promise, the target, the history.
+    let told = joining();
+    finds(told[..1].to_vec(), &promise(frame(B, "ACKEPOCH", z(1, 1))), "promise_order");
+    finds(told[..4].to_vec(), &frame(A, "DIFF", z(1, 2)), "chosen_early");
+    finds(told[..5].to_vec(), &frame(A, "DIFF", z(1, 0)), "sync_target");
+    finds(told[..5].to_vec(), &frame(A, "TRUNC", z(1, 1)), "sync_target");
+    finds(told[..6].to_vec(), &frame(A, "NEWLEADER", z(2, 0)), "history_short");
+    finds(told[..7].to_vec(), &frame(A, "NEWLEADER", z(2, 0)), "history_short");
+    finds(told[..8].to_vec(), &frame(A, "NEWLEADER", z(3, 0)), "newleader_epoch");
+    let cut = [told[..5].to_vec(), vec![frame(A, "TRUNC", z(0, 9))]].concat();
+    finds(cut, &frame(A, "PROPOSAL", z(1, 2)), "proposal_order");
+}
+
+#[test]
+fn a_promise_that_another_leader_has_had_makes_no_quorum() {
+    let begins = note(A, Note::LeaderSyncing { epoch: Epoch(2), last: z(1, 2) });
+    let mut story = joining()[..5].to_vec();
+    story.push(begins.clone());
+    assert_eq!(judged(&story), []);
+    let other = |seen: Seen| match seen {
+        Seen::Sent { channel, tag, .. } => {
+            Seen::Sent { link: LinkId(9), from: B, to: C, channel, tag }
+        }
+        _ => seen,
+    };
+    let introduced = other(frame(B, "FOLLOWERINFO", Zxid::ZERO));
+    let promised = other(promise(frame(B, "ACKEPOCH", z(1, 1))));
+    let told = Seen::Sent {
+        link: LinkId(9),
+        from: C,
+        to: B,
+        channel: Channel::Quorum,
+        tag: Tag::zxid("LEADERINFO", z(2, 0)),
+    };
+    let came =
+        Seen::Received { link: LinkId(9), from: C, to: B, tag: Tag::zxid("LEADERINFO", z(2, 0)) };
+    let before = vec![introduced, told, came, promised];
+    let story = [before, joining()[..5].to_vec(), vec![begins.clone()]].concat();
+    assert_eq!(judged(&story), [("EpochPromised", "minority")]);
+    // What is on its way has not been heard; if it is lost, a second time does not count.
+    let story = [joining()[..4].to_vec(), vec![begins.clone()]].concat();
+    assert_eq!(judged(&story), [("EpochPromised", "minority")]);
+    let moved = |seen| match seen {
+        Seen::Sent { from, to, channel, tag, .. } => {
+            Seen::Sent { link: LinkId(9), from, to, channel, tag }
+        }
+        Seen::Received { from, to, tag, .. } => Seen::Received { link: LinkId(9), from, to, tag },
+        other => other,
+    };
+    let again = joining()[..5].iter().cloned().map(moved).collect();
+    let story = [joining()[..4].to_vec(), again, vec![begins]].concat();
+    assert_eq!(judged(&story), [("EpochPromised", "minority")]);
 }
 
 #[test]
 fn a_snapshot_that_is_not_whole_is_found() {
     let stream = |kinds: &[&'static str]| {
-        let mut story = joining()[..3].to_vec();
+        let mut story = joining()[..5].to_vec();
         story.extend(kinds.iter().map(|kind| frame(A, kind, z(2, 0))));
         judged(&story)
     };
