@@ -46,6 +46,13 @@ impl Digest {
         digest
     }
 
+    /// The digest of these words alone.
+    pub fn of_words(words: &[u64]) -> Digest {
+        let mut digest = Digest::EMPTY;
+        words.iter().for_each(|word| digest.word(*word));
+        digest
+    }
+
     /// The upper half, as tokens print it: 8 hexadecimal digits.
     pub fn short(self) -> u32 {
         (self.0 >> 32) as u32

@@ -172,6 +172,7 @@ impl Service {
         Probe {
             applied: self.tree.last(),
             tree: if self.half.is_some() { None } else { Some(self.tree.digest()) },
+            sessions: if self.half.is_some() { None } else { Some(self.tree.sessions_sum()) },
             serving: self.is_serving(),
             ..probe
         }

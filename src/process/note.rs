@@ -67,6 +67,12 @@ pub struct Probe {
     pub applied: Zxid,
     /// The tree digest at `applied` (spec 7.5), if it is at rest (no multi half applied).
     pub tree: Option<u64>,
+    /// The table of sessions at `applied` in one number, if it is at rest: the exclusive or of
+    /// [`Digest::of_words`] of each id and timeout.
+    pub sessions: Option<u64>,
+    /// The window of committed proposals kept in memory: the first zxid, and how many up to
+    /// `applied`.
+    pub window: (Zxid, u32),
     /// Whether it serves clients.
     pub serving: bool,
 }

@@ -40,6 +40,9 @@ struct Ledger {
     syncing: Vec<(Zxid, bool)>,
     /// Whether NEWLEADER has come on that link.
     synced: bool,
+    /// The newest epoch whose NEWLEADER it has got: from then on its log may be of that epoch, and
+    /// its currentEpoch not yet.
+    entering: Epoch,
     /// The epoch it leads, by the last NEWLEADER it sent.
     leading: Epoch,
     /// The world has damaged its files beyond the crash model, and damage may lie hidden: nothing
@@ -154,7 +157,10 @@ impl Durability {
                 let committed = ledger.syncing.iter_mut().filter(|(zxid, _)| *zxid == tag.zxid);
                 committed.for_each(|(_, vouched)| *vouched = true);
             }
-            "NEWLEADER" => ledger.synced = true,
+            "NEWLEADER" => {
+                ledger.synced = true;
+                ledger.entering = ledger.entering.max(epoch);
+            }
             _ => {}
         }
     }
@@ -196,7 +202,7 @@ impl Durability {
         let contents = ledger.memory.read(image);
         let checks = [
             (DURABILITY, ledger.unkept(&contents)),
-            (EPOCHS, disordered(&contents)),
+            (EPOCHS, disordered(&contents).or_else(|| ledger.unentered(&contents))),
             (CONTIGUOUS, broken(&contents)),
             (DECODABLE, unreadable(&contents)),
         ];
@@ -230,6 +236,20 @@ fn finding(
 }
 
 impl Ledger {
+    /// `currentEpoch >= epoch(last zxid)` (spec 6.1), but for a crash between the history that came
+    /// before NEWLEADER and the epoch, which recovery finishes (ZOOKEEPER-1653, 4269).
+    fn unentered(&self, contents: &Contents) -> Option<(&'static str, String)> {
+        let current = contents.current.unwrap_or_default();
+        let last = contents.last();
+        (current < last.epoch() && self.entering < last.epoch()).then(|| {
+            let what = format!(
+                "currentEpoch {current} is below the log's {last}, of an epoch whose NEWLEADER \
+                 it has never got"
+            );
+            ("current_below_log", what)
+        })
+    }
+
     /// The first promise that the files do not keep.
     fn unkept(&self, contents: &Contents) -> Option<(&'static str, String)> {
         let accepted = contents.accepted.unwrap_or_default();
@@ -256,9 +276,7 @@ impl Ledger {
     }
 }
 
-/// `acceptedEpoch >= currentEpoch`, and `acceptedEpoch >= epoch(last zxid)` (spec 6.1). That
-/// `currentEpoch` may be below the log's epoch is the crash between a sync's history and its epoch,
-/// which recovery finishes (ZOOKEEPER-1653, 4269).
+/// `acceptedEpoch >= currentEpoch`, and `acceptedEpoch >= epoch(last zxid)` (spec 6.1).
 fn disordered(contents: &Contents) -> Option<(&'static str, String)> {
     if let Some(complaint) = contents.complaints.first() {
         return Some(complaint.clone());
@@ -315,7 +333,10 @@ impl Oracle for Durability {
     fn properties(&self) -> &'static [(&'static str, &'static str)] {
         &[
             (DURABILITY, "what a peer has acked, accepted or committed is in its files"),
-            (EPOCHS, "on disk, acceptedEpoch >= currentEpoch and >= the epoch of the last zxid"),
+            (
+                EPOCHS,
+                "on disk, acceptedEpoch >= currentEpoch >= epoch of the last zxid, or repaired",
+            ),
             (CONTIGUOUS, "on disk, zxids increase, without gaps within an epoch"),
             (DECODABLE, "on disk, every record decodes and carries its digest"),
             (STARTS, "a peer starts from whatever its own crash has left"),

@@ -13,7 +13,7 @@ use crate::jute::{Error, Reader, Record};
 use super::acl::{self, Acls};
 use super::node::{Node, Walk};
 use super::path;
-use super::tree::Tree;
+use super::tree::{Tree, session_sum};
 
 /// Ends the list of nodes; the root's path is empty there.
 const END: &str = "/";
@@ -99,7 +99,15 @@ fn restore(input: &mut Reader<'_>, zxid: Zxid) -> Result<Tree, Error> {
         let node = decode_node(&path, &acls, input)?;
         add(&mut tree, &path, node).map_err(|what| start.error(what))?;
     }
-    Ok(Tree { sessions: Arc::new(sessions), acls: Arc::new(acls), last: zxid, ..tree })
+    let sum = |sum, (session, timeout): (&SessionId, &i32)| sum ^ session_sum(*session, *timeout);
+    let sessions_sum = sessions.iter().fold(0, sum);
+    Ok(Tree {
+        sessions: Arc::new(sessions),
+        sessions_sum,
+        acls: Arc::new(acls),
+        last: zxid,
+        ..tree
+    })
 }
 
 fn decode_node(path: &str, acls: &Acls, input: &mut Reader<'_>) -> Result<Node, Error> {

@@ -12,7 +12,7 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
-use crate::base::{SessionId, WallMs, Zxid};
+use crate::base::{Digest, SessionId, WallMs, Zxid};
 use crate::jute::proto::{Acl, StatPersisted, event_type, opcode};
 use crate::jute::txn::{
     CloseSessionTxn, CreateTxn, DeleteTxn, MultiTxn, SetDataTxn, SubTxn, Txn, TxnHeader, TxnRecord,
@@ -53,6 +53,8 @@ pub struct Tree {
     pub(super) root: Arc<Node>,
     /// Timeouts in milliseconds.
     pub(super) sessions: Arc<BTreeMap<SessionId, i32>>,
+    /// All of them in one number, in no order.
+    pub(super) sessions_sum: u64,
     /// Which nodes die with which session.
     pub(super) ephemerals: Arc<BTreeMap<SessionId, BTreeSet<Arc<str>>>>,
     pub(super) acls: Arc<Acls>,
@@ -61,6 +63,11 @@ pub struct Tree {
     /// What the parts applied so far came to, while a transaction is applied in parts.
     pub(super) results: Vec<Result<Reply, Option<ErrorCode>>>,
     pub(super) triggers: Vec<Trigger>,
+}
+
+/// What a session adds to the sum of the table.
+pub(super) fn session_sum(session: SessionId, timeout_ms: i32) -> u64 {
+    Digest::of_words(&[session.0 as u64, u64::from(timeout_ms.unsigned_abs())]).0
 }
 
 impl Tree {
@@ -89,6 +96,7 @@ impl Tree {
             differed: 0,
             root: Arc::new(root),
             sessions: Arc::default(),
+            sessions_sum: 0,
             ephemerals: Arc::default(),
             acls: Arc::default(),
             digest: 0,
@@ -216,6 +224,11 @@ impl Tree {
         self.sessions.iter().map(|(id, timeout)| (*id, *timeout))
     }
 
+    /// The table of sessions in one number: equal tables have equal ones.
+    pub fn sessions_sum(&self) -> u64 {
+        self.sessions_sum
+    }
+
     /// The timeout of a session, if it is known.
     pub fn session(&self, id: SessionId) -> Option<i32> {
         self.sessions.get(&id).copied()
@@ -315,7 +328,9 @@ impl Tree {
             Txn::Check(_) => Ok(Reply::Done),
             Txn::CreateSession(txn) => {
                 let session = SessionId(header.client);
-                Arc::make_mut(&mut self.sessions).insert(session, txn.timeout);
+                let before = Arc::make_mut(&mut self.sessions).insert(session, txn.timeout);
+                self.sessions_sum ^= before.map_or(0, |before| session_sum(session, before));
+                self.sessions_sum ^= session_sum(session, txn.timeout);
                 Ok(Reply::Done)
             }
             Txn::Error(txn) => Err(ErrorCode::from_wire(txn.err)),
@@ -373,7 +388,8 @@ impl Tree {
         for path in left {
             let _ = self.delete(&path, header.zxid);
         }
-        Arc::make_mut(&mut self.sessions).remove(&session);
+        let gone = Arc::make_mut(&mut self.sessions).remove(&session);
+        self.sessions_sum ^= gone.map_or(0, |timeout| session_sum(session, timeout));
         Some(())
     }
 

@@ -49,6 +49,8 @@ pub const ALL: &[Bug] = &[
     mistake("equivocates", |rules| rewrite(rules, "equivocates", equivocates)),
     mistake("pongs_ignored", |rules| rules.peer.pong_counts = || false),
     mistake("never_expires", |rules| rewrite(rules, "never_expires", never_expires)),
+    mistake("admits_all", |rules| rules.peer.admits = |_, _| true),
+    mistake("table_altered", |rules| rewrite(rules, "table_altered", table_altered)),
     mistake("sync_labelled_old", |rules| rewrite(rules, "sync_labelled_old", sync_labelled_old)),
     mistake("commits_withheld", |rules| rewrite(rules, "commits_withheld", commits_withheld)),
     mistake("snapshot_altered", |rules| rewrite(rules, "snapshot_altered", snapshot_altered)),
@@ -290,6 +292,21 @@ fn equivocates(fx: &mut Effects) -> bool {
     let Some((zxid, record)) = alter_first(fx) else { return false };
     fx.note(Note::Proposed { zxid, record });
     true
+}
+
+/// The snapshot that a learner gets has another timeout for the first session of its table. Behind
+/// a packet's type, zxid and length the first chunk counts sessions; later ones begin with a path.
+fn table_altered(fx: &mut Effects) -> bool {
+    let mut hit = false;
+    for frame in sends(fx, "SNAP_CHUNK") {
+        let (count, owner) = (frame.bytes.get(16..20), frame.bytes.get(20).copied());
+        let begins = count.is_some_and(|count| count[..3] == [0; 3] && count[3] > 0);
+        if begins && matches!(owner, Some(1..=7)) {
+            frame.bytes[31] ^= 1;
+            hit = true;
+        }
+    }
+    hit
 }
 
 /// A leader that forgets to look at its sessions.

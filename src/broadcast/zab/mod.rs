@@ -433,6 +433,8 @@ impl Broadcast for Zab {
             }
             Station::Learning(learner) => (learner.phase(), self.current, learner.serving()),
         };
+        let window = &self.history.window;
+        let first = window.front().map_or(Zxid::ZERO, |entry| entry.zxid);
         Probe {
             role: self.role(),
             phase,
@@ -442,6 +444,8 @@ impl Broadcast for Zab {
             committed: self.history.committed,
             applied: self.history.applied,
             tree: None,
+            sessions: None,
+            window: (first, window.len() as u32),
             serving,
         }
     }

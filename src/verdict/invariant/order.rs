@@ -27,6 +27,7 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("CommittedLogDurability", "what a cut takes of the delivered log is back before its ack"),
     ("PrefixConsistency", "a state restored holds nothing that others deliver otherwise"),
     ("TreeEquality", "equal applied zxid implies equal tree digest (S8)"),
+    ("WindowEquality", "the window of committed proposals is the tail of the log"),
     ("QuorumHolds", "what is first delivered is in the logs of a quorum (S4)"),
 ];
 
@@ -42,6 +43,8 @@ struct Member {
     current: Epoch,
     /// The zxid whose tree digest was last compared.
     compared: Zxid,
+    /// Its window when that was last compared.
+    window: (Zxid, u32),
     /// What its last cut took away, until it has accepted the leader that asked for the cut.
     cut: Vec<Entry>,
     /// The last zxid delivered anywhere when its leader chose how to synchronise it.
@@ -99,7 +102,8 @@ const PROCESS_CONSISTENCY: usize = 10;
 const COMMITTED_LOG_DURABILITY: usize = 11;
 const PREFIX_CONSISTENCY: usize = 12;
 const TREE_EQUALITY: usize = 13;
-const QUORUM_HOLDS: usize = 14;
+const WINDOW_EQUALITY: usize = 14;
+const QUORUM_HOLDS: usize = 15;
 
 impl Order {
     /// Judges an ensemble of this configuration.
@@ -432,6 +436,38 @@ impl Order {
         Ok(())
     }
 
+    /// What a peer keeps in memory to synchronise others with, against its log: as many, from the
+    /// same one on. Of what lies below its snapshot the log is not known.
+    fn compare_window(&mut self, peer: PeerId, probe: &Probe) -> Result<(), Breach> {
+        let (first, kept) = probe.window;
+        let member = self.member(peer);
+        if kept == 0 || member.pardoned || member.window == probe.window {
+            return Ok(());
+        }
+        member.window = probe.window;
+        let (base, entries) = (member.log.base, &member.log.entries);
+        let Ok(last) = entries.find(probe.applied) else { return Ok(()) };
+        let held = match entries.find(first) {
+            Ok(at) if first > base => last + 1 - at,
+            // It begins below the snapshot: at least all that is above is in it.
+            Ok(_) | Err(_) if first <= base => {
+                let above = entries.after(base).first().map(|(zxid, _)| *zxid);
+                let above = above.and_then(|zxid| entries.find(zxid).ok()).unwrap_or(last + 1);
+                (kept as usize).max(last + 1 - above.min(last + 1))
+            }
+            Ok(_) | Err(_) => 0,
+        };
+        self.counts[WINDOW_EQUALITY] += 1;
+        if held != kept as usize {
+            let detail = format!(
+                "{peer} keeps {kept} proposals from {first} to {} in memory, and {held} in its log",
+                probe.applied
+            );
+            return breach(WINDOW_EQUALITY, "differs", vec![peer], detail);
+        }
+        Ok(())
+    }
+
     fn compare_tree(&mut self, peer: PeerId, probe: &Probe) -> Result<(), Breach> {
         let Some(tree) = probe.tree else { return Ok(()) };
         let member = self.member(peer);
@@ -460,7 +496,10 @@ impl Oracle for Order {
     fn observe(&mut self, at: At, seen: &Seen, findings: &mut Vec<Finding>) {
         let result = match seen {
             Seen::Noted { peer, note } => self.noted(*peer, note),
-            Seen::Probed { peer, probe } => self.compare_tree(*peer, probe),
+            Seen::Probed { peer, probe } => {
+                let window = self.compare_window(*peer, probe);
+                self.compare_tree(*peer, probe).and(window)
+            }
             Seen::Starting { peer, damaged, .. } => {
                 let member = self.member(*peer);
                 let (keep, pardoned) = ((member.accepted, member.current), member.pardoned);

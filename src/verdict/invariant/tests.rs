@@ -256,6 +256,30 @@ fn different_trees_at_one_zxid_are_found() {
 }
 
 #[test]
+fn a_window_that_is_not_the_logs_tail_is_found() {
+    let logged = |counter| {
+        let (zxid, digest) = (z(1, counter), Digest(u64::from(counter)));
+        note(A, Note::Logged { zxid, digest })
+    };
+    let keeps = |first, kept| {
+        let probe = Probe { applied: z(1, 4), window: (z(1, first), kept), ..Probe::default() };
+        [(1..=5).map(logged).collect(), vec![Seen::Probed { peer: A, probe }]].concat()
+    };
+    silent(keeps(2, 3));
+    silent(keeps(4, 1));
+    fires("WindowEquality", "differs", keeps(2, 2));
+    fires("WindowEquality", "differs", keeps(2, 4));
+    // What lies below a snapshot is not known one by one.
+    let below = |kept| {
+        let replaced = note(A, Note::Replaced { zxid: z(1, 2) });
+        let probe = Probe { applied: z(1, 4), window: (z(1, 2), kept), ..Probe::default() };
+        vec![replaced, logged(3), logged(4), Seen::Probed { peer: A, probe }]
+    };
+    silent(below(3));
+    fires("WindowEquality", "differs", below(1));
+}
+
+#[test]
 fn an_ack_before_its_sync_is_found() {
     let ack = Tag::zxid("ACK", z(1, 1));
     let wrote = Seen::Wrote { peer: B, file: File::log("log.1"), tag: Tag::zxid("TXN", z(1, 1)) };

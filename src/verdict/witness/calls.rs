@@ -40,6 +40,8 @@ pub(super) struct Line {
     pub(super) who: Option<Who>,
     /// No answer may be older than this (C2, 4.3).
     pub(super) floor: Zxid,
+    /// What its server had applied when it had read who the client is and what it has seen.
+    met: Option<Zxid>,
     /// Its calls without an answer, in order (C1).
     pub(super) waiting: VecDeque<CallId>,
 }
@@ -77,6 +79,12 @@ impl Calls {
         }
     }
 
+    /// A server reads what its client says, whose first word is what it has seen.
+    pub(super) fn met(&mut self, conn: ConnId, applied: Zxid) {
+        let line = self.lines.entry(conn).or_default();
+        line.met.get_or_insert(applied);
+    }
+
     /// A server accepted it. A new session is told of only once it is committed (spec 3.2).
     pub(super) fn connected(
         &mut self,
@@ -85,7 +93,17 @@ impl Calls {
         fresh: bool,
         court: &mut Court<'_>,
     ) {
-        self.lines.entry(conn).or_default().session = session;
+        let line = self.lines.entry(conn).or_default();
+        line.session = session;
+        if let Some(applied) = line.met {
+            let seen = line.floor;
+            court.hold(Property::Admission, seen <= applied, "behind", || {
+                format!(
+                    "session {session} had seen {seen} when a server that had applied {applied} \
+                     took it on {conn}"
+                )
+            });
+        }
         let life = self.life(session);
         if fresh {
             life.connections += 1;

@@ -32,11 +32,13 @@ impl Core {
             Txn::CreateSession(opens) => {
                 self.model.open(asked.session);
                 self.calls.life(asked.session).born = true;
+                self.trees.opened(asked.session, opens.timeout);
                 self.expiry.born(asked.session, zxid, opens.timeout, court.at.time);
                 true
             }
             Txn::CloseSession(closing) => {
                 self.expiry.closed(asked.session);
+                self.trees.closed(asked.session);
                 let mut paths: Vec<&str> = closing.paths.iter().map(String::as_str).collect();
                 paths.sort_unstable();
                 self.close(asked, header.cxid, &paths, court);

@@ -141,7 +141,12 @@ impl Core {
             Seen::Received { link, from, to, tag } => {
                 self.expiry.received(*link, (*from, *to), tag, now);
             }
-            Seen::Heard { conn, whole, .. } => self.expiry.heard(*conn, *whole, now),
+            Seen::Heard { server, conn, whole } => {
+                if *whole {
+                    self.calls.met(*conn, self.order.applied_by(*server));
+                }
+                self.expiry.heard(*conn, *whole, now);
+            }
             Seen::Fault { kind, peer: Some(peer), .. } => self.expiry.fault(kind, *peer, now),
             Seen::Calm { .. } => self.expiry.calm(now),
             Seen::Connecting { conn, server, session, last_zxid_seen, .. } => {

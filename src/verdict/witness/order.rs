@@ -97,6 +97,11 @@ impl Order {
         }
     }
 
+    /// What a peer's service has applied.
+    pub(super) fn applied_by(&self, peer: PeerId) -> Zxid {
+        self.applied.get(&peer).copied().unwrap_or_default()
+    }
+
     /// What each peer's service has applied.
     pub(super) fn applied_by_peer(&self) -> &BTreeMap<PeerId, Zxid> {
         &self.applied

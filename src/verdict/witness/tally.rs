@@ -35,6 +35,8 @@ properties! {
     SessionExpiry: "sessions expire only after their timeout, and are dead from then on (P7)",
     SessionHeard: "a leader expires no session of which it has heard in time (C11)",
     SessionAbandoned: "a session that nobody speaks for ends within timeout and two ticks (S12)",
+    SessionEquality: "each peer has the table of sessions that the model has there (S8)",
+    Admission: "no server takes a client that has seen more than the server has (C2)",
     TreeEquality: "each transaction and each peer has the tree that the model has there (S8)",
     SequentialNames: "sequential names count the parent's creates (P8)",
 }

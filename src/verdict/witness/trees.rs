@@ -3,19 +3,43 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{PeerId, Zxid};
+use crate::base::{Digest, PeerId, SessionId, Zxid};
 use crate::process::Probe;
 
 use super::tally::{Court, Property};
 
+/// A committed state.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    zxid: Zxid,
+    tree: u64,
+    sessions: u64,
+}
+
 /// The digests of all committed states, and who was compared with which.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trees {
-    digests: Vec<(Zxid, u64)>,
+    digests: Vec<State>,
+    /// Open sessions and their timeouts, and the sum that a peer tells of its own.
+    sessions: BTreeMap<SessionId, i32>,
+    sum: u64,
     compared: BTreeMap<PeerId, Zxid>,
 }
 
 impl Trees {
+    /// A session is opened.
+    pub(super) fn opened(&mut self, session: SessionId, timeout_ms: i32) {
+        self.closed(session);
+        self.sessions.insert(session, timeout_ms);
+        self.sum ^= sum(session, timeout_ms);
+    }
+
+    /// A session is closed.
+    pub(super) fn closed(&mut self, session: SessionId) {
+        let timeout_ms = self.sessions.remove(&session);
+        self.sum ^= timeout_ms.map_or(0, |timeout_ms| sum(session, timeout_ms));
+    }
+
     /// The model's tree is this one after `zxid`; the transaction claimed another digest, maybe.
     pub(super) fn became(
         &mut self,
@@ -24,7 +48,7 @@ impl Trees {
         claimed: Option<u64>,
         court: &mut Court<'_>,
     ) {
-        self.digests.push((zxid, digest));
+        self.digests.push(State { zxid, tree: digest, sessions: self.sum });
         let Some(claimed) = claimed else { return };
         court.hold(Property::TreeEquality, claimed == digest, "claimed", || {
             format!("{zxid} says that the tree becomes {claimed:#x}, but it becomes {digest:#x}")
@@ -43,11 +67,26 @@ impl Trees {
         if self.compared.get(&peer) == Some(&applied) {
             return;
         }
-        let Ok(at) = self.digests.binary_search_by_key(&applied, |(zxid, _)| *zxid) else { return };
+        let Ok(at) = self.digests.binary_search_by_key(&applied, |state| state.zxid) else {
+            return;
+        };
         self.compared.insert(peer, applied);
-        let digest = self.digests[at].1;
+        let State { tree: digest, sessions, .. } = self.digests[at];
         court.hold(Property::TreeEquality, tree == digest, "wrong_tree", || {
             format!("the tree of {peer} at {applied} is {tree:#x}, but it should be {digest:#x}")
         });
+        let Some(own) = probe.sessions else { return };
+        court.hold(Property::SessionEquality, own == sessions, "table", || {
+            let open: Vec<String> = self.sessions.keys().map(SessionId::to_string).collect();
+            format!(
+                "the table of sessions of {peer} at {applied} is another than it should be; open \
+                 at the newest commit: {}",
+                open.join(", ")
+            )
+        });
     }
+}
+
+fn sum(session: SessionId, timeout_ms: i32) -> u64 {
+    Digest::of_words(&[session.0 as u64, u64::from(timeout_ms.unsigned_abs())]).0
 }

@@ -125,7 +125,8 @@ fn a_fault_follows_the_one_before_it_at_the_same_peer() {
         _ => None,
     });
     let third = Some(PeerId(3));
-    assert_eq!(faults.collect::<Vec<_>>(), [(1000, "crash", third), (1500, "pause", third)]);
+    let all = [(1000, "crash", third), (1500, "pause", third), (1600, "resume", third)];
+    assert_eq!(faults.collect::<Vec<_>>(), all);
 }
 
 #[test]
