@@ -169,7 +169,27 @@ impl Maker<'_> {
             Seen::Disconnected { .. } | Seen::Expired { .. } | Seen::Watch { .. } => {
                 self.event(at, &seen);
             }
-            _ => {}
+            // Of servers, links and disks: no part of what clients saw.
+            Seen::Starting { .. }
+            | Seen::Refused { .. }
+            | Seen::Stopped { .. }
+            | Seen::Noted { .. }
+            | Seen::Probed { .. }
+            | Seen::LinkUp { .. }
+            | Seen::LinkDown { .. }
+            | Seen::Sent { .. }
+            | Seen::Received { .. }
+            | Seen::Heard { .. }
+            | Seen::Wrote { .. }
+            | Seen::Synced { .. }
+            | Seen::Connecting { .. }
+            | Seen::GaveUp { .. }
+            | Seen::Finished { .. }
+            | Seen::Claimed { .. }
+            | Seen::Complained { .. }
+            | Seen::Fault { .. }
+            | Seen::Calm { .. }
+            | Seen::End { .. } => {}
         }
     }
 

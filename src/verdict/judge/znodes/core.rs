@@ -116,6 +116,27 @@ fn leaves_watches(op: &Op) -> bool {
             *watch
         }
         Op::SetWatches { .. } | Op::SetWatches2 { .. } | Op::AddWatch { .. } => true,
-        _ => false,
+        Op::Create { .. }
+        | Op::Delete { .. }
+        | Op::SetData { .. }
+        | Op::Check { .. }
+        | Op::Sync { .. }
+        | Op::Multi(_)
+        | Op::MultiRead(_)
+        | Op::Ping
+        | Op::CreateSession { .. }
+        | Op::CloseSession
+        | Op::CreateContainer { .. }
+        | Op::CreateTtl { .. }
+        | Op::DeleteContainer { .. }
+        | Op::SetAcl { .. }
+        | Op::GetAcl { .. }
+        | Op::AddAuth { .. }
+        | Op::CheckWatches { .. }
+        | Op::RemoveWatches { .. }
+        | Op::GetEphemerals { .. }
+        | Op::GetAllChildrenNumber { .. }
+        | Op::WhoAmI
+        | Op::Reconfig { .. } => false,
     }
 }
