@@ -17,6 +17,7 @@ pub mod liveness;
 pub mod locks;
 pub mod model;
 pub mod modelled;
+mod names;
 mod rebuilt;
 pub mod search;
 pub mod searched;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::verdict::names::NONE;
 use crate::verdict::witness::tally::Property;
 
 use super::court::Place;
-use super::names::NONE;
 use super::replay::{GAP, Replay, TAKEN};
 use super::tape::{Kind, LOST, flag};
 
@@ -15,22 +15,35 @@ impl Replay<'_> {
         let mut starts = vec![0u32; self.axis.len() + 1];
         let mut returns = vec![NONE; self.axis.len()];
         let mut views = vec![NONE; self.tape.calls.len()];
+        // What a log says of calls without an answer, nobody has to find out.
+        let guessing = self.tape.log.is_empty();
+        let mut soonest = vec![NONE; if guessing { self.axis.len() } else { 0 }];
+        self.known.reached = vec![0; self.tape.sessions.len()];
         for index in 0..self.tape.calls.len() as u32 {
             let rec = &self.tape.calls[index as usize];
             if !rec.part.has(flag::PLACED) {
                 if rec.part.code == LOST && rec.part.kind.is_txn() {
-                    self.unanswered.push(index);
+                    let after = self.known.reached[rec.session as usize];
+                    self.known.unanswered.push((index, after));
                 }
                 continue;
             }
             let Some(key) = self.axis.key(rec.zxid) else { continue };
-            if !rec.part.has(flag::OWN) {
-                if self.views {
-                    starts[key as usize + 1] += 1;
-                    views[index as usize] = key;
-                }
+            let own = rec.part.has(flag::OWN);
+            if !own && !self.views {
                 continue;
             }
+            let reached = &mut self.known.reached[rec.session as usize];
+            *reached = key.max(*reached);
+            if let Some(soonest) = soonest.get_mut(key as usize) {
+                *soonest = rec.ret.min(*soonest);
+            }
+            if !own {
+                starts[key as usize + 1] += 1;
+                views[index as usize] = key;
+                continue;
+            }
+            self.known.writes.push(index);
             returns[key as usize] = rec.ret;
             let other = std::mem::replace(&mut self.writer[key as usize], index);
             if other != GAP {
@@ -51,10 +64,13 @@ impl Replay<'_> {
         // Each start has moved to its end, which is the next one's start.
         starts.rotate_right(1);
         starts[0] = 0;
-        for key in (1..returns.len()).rev() {
-            returns[key - 1] = returns[key - 1].min(returns[key]);
+        for all in [&mut returns, &mut soonest] {
+            for key in (1..all.len()).rev() {
+                all[key - 1] = all[key - 1].min(all[key]);
+            }
         }
-        (self.starts, self.reads, self.returns) = (starts, reads, returns);
+        (self.starts, self.reads) = (starts, reads);
+        (self.returns, self.soonest) = (returns, soonest);
         let keyed = self.tape.events.iter().enumerate();
         let keyed = keyed.filter(|(_, event)| event.zxid > 0);
         self.events = keyed
@@ -72,26 +88,13 @@ impl Replay<'_> {
         self.court.broken(Property::DoubleApply, "one_zxid_for_two", place, detail);
     }
 
-    /// The first return among the transactions of each key and after, and the reads that show
-    /// them.
-    pub(super) fn soonest(&self) -> Vec<u32> {
-        let mut soonest = self.returns.clone();
-        for key in (0..soonest.len()).rev() {
-            let (from, to) = (self.starts[key] as usize, self.starts[key + 1] as usize);
-            let here = self.reads[from..to].iter().map(|call| self.tape.calls[*call as usize].ret);
-            let later = soonest.get(key + 1).copied().unwrap_or(NONE);
-            soonest[key] = here.min().unwrap_or(NONE).min(soonest[key]).min(later);
-        }
-        soonest
-    }
-
     /// A log that was shown says what became of calls without an answer.
     pub(super) fn read_log(&mut self) {
         if self.tape.log.is_empty() {
             return;
         }
         let mut open = BTreeMap::new();
-        for index in &self.unanswered {
+        for (index, _) in &self.known.unanswered {
             let rec = &self.tape.calls[*index as usize];
             open.insert((rec.session, rec.xid), *index);
         }

@@ -97,11 +97,12 @@ impl Court {
         self.keep(PROPERTIES[property as usize].0, kind, place, detail, doubtful);
     }
 
-    /// A read was stale.
-    #[cold]
-    pub(super) fn stale(&mut self, place: Place, detail: String) {
+    /// A read was stale. Very many may be: only of those that are kept it is said how.
+    pub(super) fn stale(&mut self, place: Place, detail: impl FnOnce() -> String) {
         self.broken[PROPERTIES.len()] += 1;
-        self.keep(FRESH.0, "stale", place, detail, false);
+        if self.breaches.len() < KEPT {
+            self.keep(FRESH.0, "stale", place, detail(), false);
+        }
     }
 
     fn keep(

@@ -10,10 +10,11 @@
 
 use std::collections::BTreeMap;
 
-use super::names::NONE;
+use crate::verdict::names::NONE;
+
 use super::replay::{CLOSE, GAP, Replay, TAKEN, parts_of};
 use super::shown::Shown;
-use super::tape::{Kind, LOST, OK, Part, Tape, Tick, flag};
+use super::tape::{Kind, OK, Part, Rec, Tape, Tick, flag};
 use super::tree::{CHILDREN, CREATED, Trigger, Who};
 use super::unsure::Unsure;
 
@@ -27,6 +28,18 @@ const ENOUGH: usize = 8;
 const ATTEMPTS: u64 = 1000;
 /// How many attempts one answer is worth, with so many calls behind it.
 const TRIES: u64 = 2000;
+
+/// What calls with an answer say of those without.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// Calls that were answered as transactions of their own, by call.
+    pub(super) writes: Vec<u32>,
+    /// Calls for transactions without an answer, each with the latest key that its session had
+    /// been shown.
+    pub(super) unanswered: Vec<(u32, u32)>,
+    /// By session: the latest key that it was shown at all.
+    pub(super) reached: Vec<u32>,
+}
 
 /// One lost call, or the unseen end of a session.
 #[derive(Clone, Copy, Debug)]
@@ -115,47 +128,39 @@ impl Unknowns {
 
     /// The lost calls of a tape, with the bounds that their sessions' other calls put (P2).
     pub(super) fn of(replay: &Replay<'_>) -> Unknowns {
-        let (tape, axis) = (&*replay.tape, &replay.axis);
+        let (tape, axis, known) = (&*replay.tape, &replay.axis, &replay.known);
         let mut unknowns = Unknowns { trying: NONE, ..Unknowns::default() };
         unknowns.counted = vec![false; tape.paths.len()];
         let sessions = tape.sessions.len();
-        let (mut views, mut ephemeral) = (vec![0u32; sessions], vec![false; sessions]);
-        let (mut last, mut closes) = (vec![0u32; sessions], vec![false; sessions]);
-        for (index, rec) in tape.calls.iter().enumerate() {
-            let session = rec.session as usize;
-            let view = &mut views[session];
-            ephemeral[session] |= makes_ephemerals(&tape.parts, &rec.part);
-            closes[session] |= rec.part.kind == Kind::Close && rec.part.code == OK;
-            if rec.part.code != LOST {
-                if replay.views || rec.part.has(flag::OWN) {
-                    *view = axis.key(rec.zxid).map_or(*view, |key| key.max(*view));
-                }
-                last[session] = last[session].max(rec.ret);
-            } else if rec.part.kind.is_txn() {
-                unknowns.list.push(Unknown {
-                    call: index as u32,
-                    session: rec.session,
-                    part: rec.part,
-                    after: *view,
-                    before: NONE,
-                    called: rec.call,
-                    fixed: NONE,
-                    placed: GAP,
-                });
-            }
-        }
+        let (mut ephemeral, mut closes) = (vec![false; sessions], vec![false; sessions]);
         let mut next = vec![NONE; sessions];
-        let mut at = unknowns.list.len();
-        for (index, rec) in tape.calls.iter().enumerate().rev() {
-            if at > 0 && unknowns.list[at - 1].call == index as u32 {
-                at -= 1;
-                unknowns.list[at].before = next[rec.session as usize];
-            } else if rec.part.has(flag::OWN)
-                && let Some(key) = axis.key(rec.zxid)
-            {
-                let next = &mut next[rec.session as usize];
-                *next = key.min(*next);
+        let mut later = known.writes.iter().rev().peekable();
+        for (call, after) in known.unanswered.iter().rev() {
+            while let Some(write) = later.next_if(|write| *write > call) {
+                let rec = &tape.calls[*write as usize];
+                next[rec.session as usize] =
+                    axis.key(rec.zxid).unwrap_or(NONE).min(next[rec.session as usize]);
             }
+            let Rec { session, part, call: called, .. } = tape.calls[*call as usize];
+            ephemeral[session as usize] |= makes_ephemerals(&tape.parts, &part);
+            let (before, fixed, placed) = (next[session as usize], NONE, GAP);
+            let (call, after) = (*call, *after);
+            unknowns.list.push(Unknown {
+                call,
+                session,
+                part,
+                after,
+                before,
+                called,
+                fixed,
+                placed,
+            });
+        }
+        unknowns.list.reverse();
+        for write in &known.writes {
+            let Rec { session, part, .. } = &tape.calls[*write as usize];
+            ephemeral[*session as usize] |= makes_ephemerals(&tape.parts, part);
+            closes[*session as usize] |= part.kind == Kind::Close && part.code == OK;
         }
         for (number, unknown) in unknowns.list.iter().enumerate() {
             let own = std::slice::from_ref(&unknown.part);
@@ -177,7 +182,7 @@ impl Unknowns {
                     call: NONE,
                     session: session as u32,
                     part: CLOSE,
-                    after: views[session],
+                    after: known.reached[session],
                     before: NONE,
                     called: 0,
                     fixed: NONE,
@@ -187,7 +192,7 @@ impl Unknowns {
         }
         if unknowns.any() {
             let lost = unknowns.list.iter().map(|unknown| (&unknown.part, unknown.after));
-            unknowns.unsure = Unsure::of(tape, lost, &views, |zxid| replay.axis.key(zxid));
+            unknowns.unsure = Unsure::of(replay, lost, &closes);
             unknowns.told = vec![false; sessions];
             for tick in &tape.ticks {
                 if let Tick::Expired(session) = tick {

@@ -36,7 +36,6 @@ pub mod differential;
 mod level;
 mod lost;
 mod multi;
-mod names;
 mod paths;
 mod place;
 mod reads;

@@ -2,8 +2,8 @@
 //! whether they are paths at all (spec 2.1). Written apart from the service's validator.
 
 use crate::jute::proto::Acl;
+use crate::verdict::names::{NONE, Names, mark};
 
-use super::names::{NONE, Names, mark};
 use super::tape::BAD_ACL;
 
 /// Bits of [`Paths::traits`].

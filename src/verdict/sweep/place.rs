@@ -2,8 +2,9 @@
 //! session had seen, before what its session did next, and since the last time that anybody looked
 //! at what it changes.
 
+use crate::verdict::names::NONE;
+
 use super::lost::{Goal, REACH, Unknown};
-use super::names::NONE;
 use super::replay::{GAP, Replay, parts_of};
 use super::tape::{EARLY, Kind, OK, Part, flag};
 

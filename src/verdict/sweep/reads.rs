@@ -1,15 +1,43 @@
 //! Reads, evaluated between two transactions of the pass in zxid order (P3, P12, P13), and the
 //! watches that they leave.
 
+use crate::verdict::names::NONE;
 use crate::verdict::witness::tally::Property;
 use crate::znode::op::ErrorCode;
 
 use super::court::Place;
-use super::names::NONE;
 use super::paths::CONFIG;
 use super::replay::{GAP, Replay};
 use super::tape::{Kind, OK, Part, Rec, flag};
 use super::tree::{CHANGED, CHILDREN, CREATED, DELETED, Stamps};
+
+impl Part {
+    /// The table of the watch that a read leaves, if it does: 0 for data, 1 for children. exists
+    /// leaves one on a missing node, too, getData and getChildren do not (spec 1.14).
+    #[inline]
+    pub(super) fn leaves_watch(&self) -> Option<u8> {
+        if !self.has(flag::WATCH) {
+            return None;
+        }
+        let missing = self.code == ErrorCode::NoNode.wire() as i16;
+        match self.kind {
+            Kind::Exists => (self.code == OK || missing).then_some(0),
+            Kind::GetData => (self.code == OK).then_some(0),
+            Kind::GetChildren => (self.code == OK).then_some(1),
+            Kind::Create
+            | Kind::Delete
+            | Kind::SetData
+            | Kind::Check
+            | Kind::Multi
+            | Kind::Close
+            | Kind::MultiRead
+            | Kind::Sync
+            | Kind::SetWatches
+            | Kind::Ping
+            | Kind::CreateSession => None,
+        }
+    }
+}
 
 impl Replay<'_> {
     /// One read, at its view.
@@ -49,8 +77,10 @@ impl Replay<'_> {
             let doubtful = self.lost.doubts(self.tape, &rec.part, key);
             self.court.wrong(doubtful, property, field, place, detail);
         }
-        if rec.part.has(flag::WATCH) || rec.part.kind == Kind::SetWatches {
-            self.register(&rec);
+        if rec.part.kind == Kind::SetWatches && rec.part.code == OK {
+            self.rewatch(rec.part.extra, rec.conn, rec.ret);
+        } else if let Some(table) = rec.part.leaves_watch() {
+            self.watches.arm(table, rec.part.path, rec.conn, rec.ret);
         }
     }
 
@@ -146,22 +176,6 @@ impl Replay<'_> {
         }
         self.stamp(key, part, code);
         None
-    }
-
-    /// A watch that a read leaves: exists leaves one on a missing node too, getData and
-    /// getChildren do not (spec 1.14).
-    fn register(&mut self, rec: &Rec) {
-        let missing = ErrorCode::NoNode.wire() as i16;
-        let Rec { part, conn, ret, .. } = rec;
-        match part.kind {
-            Kind::Exists if part.code == OK || part.code == missing => {
-                self.watches.arm(0, part.path, *conn, *ret);
-            }
-            Kind::GetData if part.code == OK => self.watches.arm(0, part.path, *conn, *ret),
-            Kind::GetChildren if part.code == OK => self.watches.arm(1, part.path, *conn, *ret),
-            Kind::SetWatches if part.code == OK => self.rewatch(part.extra, *conn, *ret),
-            _ => {}
-        }
     }
 
     /// setWatches: what it must tell at once, by what the state is (P6e; spec 1.12).

@@ -1,11 +1,11 @@
 //! The pass in zxid order: every transaction once on the mutable tree, every read at its view.
 
+use crate::verdict::names::NONE;
 use crate::verdict::witness::tally::Property;
 
 use super::axis::{Axis, reach};
 use super::court::{Court, Place};
-use super::lost::Unknowns;
-use super::names::NONE;
+use super::lost::{Known, Unknowns};
 use super::stale::Staleness;
 use super::tape::{Figures, Kind, LOST, OK, Part, Rec, Tape, flag};
 use super::tree::{SUFFIX, Tree, Who};
@@ -66,12 +66,12 @@ pub(super) struct Replay<'a> {
     pub(super) closing: Vec<(u32, u32)>,
     /// The first return among the transactions of this key and after.
     pub(super) returns: Vec<u32>,
-    /// The same, with the reads of these views.
+    /// The same, with the reads of these views. Empty if the log was shown.
     pub(super) soonest: Vec<u32>,
     /// By key: the log's transaction there, if it was shown.
     pub(super) logged: Vec<u32>,
-    /// Calls for transactions without an answer.
-    pub(super) unanswered: Vec<u32>,
+    /// What is known of calls without an answer.
+    pub(super) known: Known,
     /// By key: the time of the transaction, as far as Stats have told.
     pub(super) times: Vec<i64>,
     pub(super) staleness: Staleness,
@@ -124,7 +124,7 @@ impl<'a> Replay<'a> {
             returns: Vec::new(),
             soonest: Vec::new(),
             logged: Vec::new(),
-            unanswered: Vec::new(),
+            known: Known::default(),
             times: vec![UNKNOWN; axis.len()],
             views,
             versions: None,
@@ -139,7 +139,6 @@ impl<'a> Replay<'a> {
         if replay.tape.log.is_empty() {
             replay.lost = Unknowns::of(&replay);
             if replay.lost.any() {
-                replay.soonest = replay.soonest();
                 replay.tree.watch_over();
             }
         }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::verdict::names::NONE;
+
 use super::lost::Unknowns;
-use super::names::NONE;
 use super::replay::{GAP, Replay};
-use super::tape::{Kind, OK, Part, flag};
+use super::tape::{Figures, Kind, OK, Part, flag};
 
 /// Something that happened at a zxid that no answer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +47,14 @@ impl Unknowns {
         let gap = |zxid: u64| {
             axis.key(zxid).filter(|key| replay.writer[*key as usize] == GAP && zxid as u32 != 0)
         };
+        // Few Stats tell of any such zxid.
+        let dark = |stat: &Figures| {
+            [stat.mzxid, stat.pzxid, stat.czxid].into_iter().any(|z| gap(z).is_some())
+        };
+        let dark: Vec<bool> = tape.stats.iter().map(dark).collect();
         let mut last = vec![(0u64, 0u64); tape.paths.len()];
         let mut look = |part: &Part| {
-            if part.stat == NONE || part.code != OK {
+            if part.stat == NONE || !dark[part.stat as usize] || part.code != OK {
                 return;
             }
             let stat = &tape.stats[part.stat as usize];

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use crate::base::{ConnId, SessionId, Zxid};
 use crate::history::{At, CallId, Happening, History, Outcome, Seen};
 use crate::verdict::model::tree::is_beyond;
+use crate::verdict::names::{NONE, Names};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
 use super::axis::reach;
-use super::names::{NONE, Names};
 use super::paths::Paths;
 use super::translate::{is_own, is_placed};
 

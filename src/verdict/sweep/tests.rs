@@ -200,6 +200,9 @@ fn what_the_witness_in_the_loop_refuses_the_sweep_does_not_accept() {
 fn the_sweep_refuses_what_the_definition_refuses_and_nothing_else() {
     let compared = differential::compare(1, 0..3_000);
     assert_eq!(compared.disagreements, Vec::<String>::new());
+    // A watch that was heard of on an earlier connection is registered again on none.
+    let once = differential::compare(1, 912_288..912_289);
+    assert_eq!((once.illegal, once.disagreements), (1, Vec::new()));
     let illegal = compared.illegal;
     assert!(illegal > 600 && illegal < 2_400, "{illegal} of 3000 were illegal");
 }

@@ -2,9 +2,9 @@
 
 use crate::base::SessionId;
 use crate::jute::proto::Stat;
+use crate::verdict::names::{NONE, mark};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
-use super::names::{NONE, mark};
 use super::paths;
 use super::tape::{EARLY, Figures, Kind, LOST, OK, Part, Rewatch, Tape, flag};
 

@@ -2,9 +2,9 @@
 //! sections 2.2 to 2.5 of the specification, made for speed; tests hold it against the judge's
 //! naive model and against the copying reference of the witness's tests.
 
+use crate::verdict::names::NONE;
 use crate::znode::op::ErrorCode;
 
-use super::names::NONE;
 use super::paths::{BUILT_IN, CONFIG, Paths, ROOT, is};
 use super::tape::{BAD_ACL, Figures, Kind, OK, Part, flag};
 

@@ -1,10 +1,9 @@
 //! What lost calls and unseen ends of sessions may have to do with: where one of them may be behind
 //! it, an answer that does not fit is a doubt and no breach, whatever was guessed of them.
 
-use std::collections::BTreeMap;
+use crate::verdict::names::NONE;
 
-use super::names::NONE;
-use super::replay::parts_of;
+use super::replay::{Replay, parts_of};
 use super::tape::{Kind, LOST, Part, Tape, flag};
 
 /// By path: since when it is not sure. Keys are places in the order of transactions; a state at a
@@ -15,6 +14,8 @@ pub(super) struct Unsure {
     itself: Vec<u32>,
     /// What its children did to it.
     kids: Vec<u32>,
+    /// Since when it may be the name of a node, with a number behind it.
+    stems: Vec<u32>,
     marks: u32,
 }
 
@@ -23,49 +24,68 @@ const NEVER: u32 = u32::MAX;
 
 impl Unsure {
     /// All that these writes, if they happened after these keys, may have changed, and what
-    /// sessions own that may have ended unseen after theirs. A node's fate is its children's, too.
+    /// sessions own that may have ended unseen after theirs: those that did not close. A node's
+    /// fate is its children's, too.
     pub(super) fn of<'t>(
-        tape: &Tape,
+        replay: &Replay<'_>,
         lost: impl Iterator<Item = (&'t Part, u32)>,
-        ends: &[u32],
-        key: impl Fn(u64) -> Option<u32>,
+        closes: &[bool],
     ) -> Unsure {
+        let (tape, known) = (&*replay.tape, &replay.known);
         let none = vec![NEVER; tape.paths.len()];
-        let mut unsure = Unsure { itself: none.clone(), kids: none, marks: 0 };
-        let mut stems = Vec::new();
-        lost.for_each(|(part, after)| unsure.mark(tape, part, after, &mut stems));
+        let mut unsure = Unsure { itself: none.clone(), kids: none.clone(), stems: none, marks: 0 };
+        lost.for_each(|(part, after)| unsure.mark(tape, part, after));
         // Whoever ends takes with it what it owns.
-        let mut closes = vec![false; tape.sessions.len()];
-        for rec in &tape.calls {
-            closes[rec.session as usize] |= rec.part.kind == Kind::Close && rec.part.code != LOST;
-        }
-        for rec in tape.calls.iter().filter(|rec| !closes[rec.session as usize]) {
+        let unanswered = known.unanswered.iter().map(|(call, _)| call);
+        for call in known.writes.iter().chain(unanswered) {
+            let rec = &tape.calls[*call as usize];
+            if closes[rec.session as usize] {
+                continue;
+            }
             let own = std::slice::from_ref(&rec.part);
             let parts = if rec.part.kind == Kind::Multi { parts_of(tape, &rec.part) } else { own };
             for part in parts.iter().filter(|part| part.has(flag::EPHEMERAL)) {
-                unsure.mark(tape, part, ends[rec.session as usize], &mut stems);
+                unsure.mark(tape, part, known.reached[rec.session as usize]);
             }
         }
-        unsure.spread(tape, &stems);
+        let families = unsure.families(tape);
+        unsure.spread(tape, &families);
         // A write whose answer may depend on what is not sure may not have been carried out.
-        let answered = |part: &Part| {
-            let depends = part.kind == Kind::Create && part.has(flag::SEQUENTIAL);
-            part.code != LOST && (depends || matches!(part.kind, Kind::Delete | Kind::Multi))
+        let depends = |part: &Part| match part.kind {
+            Kind::Create => part.has(flag::SEQUENTIAL),
+            Kind::Delete | Kind::Multi => true,
+            Kind::SetData
+            | Kind::Check
+            | Kind::Close
+            | Kind::Exists
+            | Kind::GetData
+            | Kind::GetChildren
+            | Kind::MultiRead
+            | Kind::Sync
+            | Kind::SetWatches
+            | Kind::Ping
+            | Kind::CreateSession => false,
         };
-        let calls = tape.calls.iter().filter(|rec| answered(&rec.part));
-        let writes: Vec<(&Part, u32)> =
-            calls.filter_map(|rec| Some((&rec.part, key(rec.zxid)?))).collect();
+        let part = |call: &u32| &tape.calls[*call as usize].part;
+        let writes = known.writes.iter().filter(|call| depends(part(call)));
+        let mut writes: Vec<u32> = writes.copied().collect();
         loop {
             let before = unsure.marks;
-            for (part, key) in &writes {
-                if unsure.part(tape, part, *key) {
-                    unsure.mark(tape, part, key.saturating_sub(1), &mut stems);
+            // What is not sure once stays so.
+            writes.retain(|call| {
+                let Some(key) = replay.axis.key(tape.calls[*call as usize].zxid) else {
+                    return false;
+                };
+                let found = unsure.part(tape, part(call), key);
+                if found {
+                    unsure.mark(tape, part(call), key.saturating_sub(1));
                 }
-            }
+                !found
+            });
             if unsure.marks == before {
                 return unsure;
             }
-            unsure.spread(tape, &stems);
+            unsure.spread(tape, &families);
         }
     }
 
@@ -83,16 +103,17 @@ impl Unsure {
         }
     }
 
-    fn mark(&mut self, tape: &Tape, part: &Part, after: u32, stems: &mut Vec<(u32, u32)>) {
+    fn mark(&mut self, tape: &Tape, part: &Part, after: u32) {
         match part.kind {
             Kind::Multi => {
-                parts_of(tape, part).iter().for_each(|part| self.mark(tape, part, after, stems));
+                parts_of(tape, part).iter().for_each(|part| self.mark(tape, part, after));
             }
             Kind::Create | Kind::Delete => {
                 self.set(part.path, after);
                 self.set_kids(tape.paths.parent[part.path as usize], after);
                 if part.has(flag::SEQUENTIAL) && part.code == LOST {
-                    stems.push((part.path, after));
+                    let stem = &mut self.stems[part.path as usize];
+                    *stem = after.min(*stem);
                 }
             }
             Kind::SetData => self.set(part.path, after),
@@ -109,19 +130,28 @@ impl Unsure {
         }
     }
 
-    fn spread(&mut self, tape: &Tape, stems: &[(u32, u32)]) {
-        let mut since: BTreeMap<&str, u32> = BTreeMap::new();
-        for (stem, after) in stems {
-            let earliest = since.entry(tape.paths.text(*stem)).or_insert(NEVER);
-            *earliest = (*earliest).min(*after);
+    /// Names that lost sequential creates may have got, with what these called for. No more are
+    /// found later: what is answered has the name that it got.
+    fn families(&self, tape: &Tape) -> Vec<(u32, u32)> {
+        let mut families = Vec::new();
+        if self.stems.iter().all(|after| *after == NEVER) {
+            return families;
         }
         for path in 0..tape.paths.len() as u32 {
-            // A name that one of the sequential creates may have got.
-            let text = tape.paths.text(path);
-            let stem = text.len().checked_sub(10).and_then(|at| text.get(..at));
-            if let Some(after) = stem.and_then(|stem| since.get(stem)) {
-                self.set(path, *after);
-            }
+            let text = tape.paths.names.get(path);
+            let stem = text.len().checked_sub(10).and_then(|at| tape.paths.names.find(&text[..at]));
+            families.extend(
+                stem.filter(|stem| self.stems[*stem as usize] != NEVER).map(|stem| (path, stem)),
+            );
+        }
+        families
+    }
+
+    fn spread(&mut self, tape: &Tape, families: &[(u32, u32)]) {
+        for (path, stem) in families {
+            self.set(*path, self.stems[*stem as usize]);
+        }
+        for path in 0..tape.paths.len() as u32 {
             let parent = tape.paths.parent[path as usize];
             // A parent's number is smaller than its child's, but for the root, its own parent.
             if parent != NONE {

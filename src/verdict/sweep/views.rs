@@ -19,11 +19,11 @@ mod definition;
 use std::collections::BTreeMap;
 
 use crate::history::History;
+use crate::verdict::names::NONE;
 use crate::verdict::witness::tally::Property;
 use crate::znode::op::ErrorCode;
 
 use super::court::Place;
-use super::names::NONE;
 use super::paths::CONFIG;
 use super::replay::{GAP, Replay, TAKEN, mistimed, parts_of};
 use super::tape::{Kind, OK, Part, Rec, Tape, Tick, flag};

@@ -6,19 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::base::Zxid;
+use crate::verdict::names::NONE;
 use crate::verdict::witness::tally::Property;
 
 use super::court::Place;
-use super::names::NONE;
 use super::replay::{GAP, Replay, TAKEN};
 use super::tape::{Connect, Event, Kind, OK, Rec, Tape, Tick, flag};
+use super::tree::{CHILDREN, DELETED};
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Session {
     view: u64,
     told: bool,
-    /// It has left watches on some connection.
-    watched: bool,
 }
 
 /// A connection.
@@ -32,7 +31,7 @@ struct Line {
     next: u32,
     end: u32,
     /// The session left watches on an earlier connection, which its library may have registered
-    /// here again without our seeing it.
+    /// here again without our seeing it: these are [`Walk::inherited`].
     inherits: bool,
     gone: bool,
 }
@@ -50,8 +49,10 @@ struct Walk<'r, 'a> {
     answers: Vec<u64>,
     /// Events without a zxid since the last answer, by connection.
     caught: BTreeMap<u32, Vec<(i32, u32)>>,
-    /// What connections heard of watches that they inherited: each at most once.
-    inherited: BTreeSet<(u32, u64, i32, u32)>,
+    /// Watches that sessions have left and not heard of since: session, path and table.
+    left: BTreeSet<(u32, u32, u8)>,
+    /// Those that they had left on earlier connections, by connection.
+    inherited: BTreeSet<(u32, u32, u8)>,
     /// Dues by connection, in zxid order; those delivered have rank [`NONE`].
     dues: Vec<u32>,
     delivered: Vec<bool>,
@@ -90,6 +91,7 @@ pub(super) fn walk(replay: &mut Replay<'_>) {
         floors: vec![0; replay.tape.calls.len()],
         answers: vec![0],
         caught: BTreeMap::new(),
+        left: BTreeSet::new(),
         inherited: BTreeSet::new(),
         delivered: vec![false; order.len()],
         dues: order,
@@ -127,10 +129,11 @@ impl Walk<'_, '_> {
             Tick::Event(event) => self.heard(rank, event),
             Tick::Connected(connect) => {
                 let Connect { conn, session, fresh } = self.replay.tape.connects[connect as usize];
-                let life = self.sessions[session as usize];
-                self.lines[conn as usize].inherits = life.watched && !fresh;
+                if !fresh && !self.shown {
+                    self.inherit(conn, session);
+                }
                 self.replay.court.count(Property::SessionExpiry);
-                if life.told {
+                if self.sessions[session as usize].told {
                     let detail =
                         format!("session {} was renewed after its death", self.name(session));
                     self.broken(Property::SessionExpiry, "renewed_after_death", rank, detail);
@@ -196,7 +199,9 @@ impl Walk<'_, '_> {
         if self.answers.last().is_some_and(|answered| *answered < rec.zxid) {
             self.answers.push(rec.zxid);
         }
-        self.sessions[rec.session as usize].watched |= rec.part.has(flag::WATCH);
+        if let Some(table) = rec.part.leaves_watch().filter(|_| !self.shown) {
+            self.left.insert((rec.session, rec.part.path, table));
+        }
         if rec.part.kind == Kind::SetWatches {
             self.caught.remove(&rec.conn);
         } else if !self.caught.is_empty() {
@@ -283,12 +288,15 @@ impl Walk<'_, '_> {
         }
         let place = Place { rank: rec.ret, call: Some(rec.id) };
         let (floor, zxid) = (Zxid(floor), Zxid(rec.zxid));
-        let detail = format!(
-            "{floor} had been answered when call {} was made, which was answered at {zxid}",
-            rec.id.0
-        );
+        let detail = || {
+            format!(
+                "{floor} had been answered when call {} was made, which was answered at {zxid}",
+                rec.id.0
+            )
+        };
         if sync {
-            self.replay.court.wrong(doubtful, Property::SyncedRead, "sync_behind", place, detail);
+            let (property, kind) = (Property::SyncedRead, "sync_behind");
+            self.replay.court.wrong(doubtful, property, kind, place, detail());
         } else {
             self.replay.court.stale(place, detail);
         }
@@ -338,9 +346,33 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// A session comes back on another connection: its library registers there again what watches
+    /// it has left and not heard of.
+    fn inherit(&mut self, conn: u32, session: u32) {
+        let of = |owner: u32| (owner, 0, 0)..=(owner, NONE, u8::MAX);
+        let waiting: Vec<(u32, u32, u8)> = self.left.range(of(session)).copied().collect();
+        self.lines[conn as usize].inherits = !waiting.is_empty();
+        self.inherited.extend(waiting.into_iter().map(|(_, path, table)| (conn, path, table)));
+    }
+
+    /// Whether a notification may be for a watch that its connection inherited. The watches that it
+    /// is for wait no more.
+    fn is_inherited(&mut self, conn: u32, path: u32, kind: i32) -> bool {
+        let session = self.replay.tape.carries.get(conn as usize).copied().unwrap_or(NONE);
+        let mut inherited = false;
+        for table in [0, 1] {
+            if (kind == CHILDREN) == (table == 1) || kind == DELETED {
+                self.left.remove(&(session, path, table));
+                inherited |= self.inherited.remove(&(conn, path, table));
+            }
+        }
+        inherited
+    }
+
     /// A notification: for a watch that waits, once, in zxid order (P6a, P6c).
     fn heard(&mut self, rank: u32, event: u32) {
         let Event { zxid, conn, path, kind } = self.replay.tape.events[event as usize];
+        let inherited = !self.shown && self.is_inherited(conn, path, kind);
         if zxid == 0 {
             return self.caught.entry(conn).or_default().push((kind, path));
         }
@@ -360,9 +392,7 @@ impl Walk<'_, '_> {
         });
         let found = found.filter(|at| dues[self.dues[*at as usize] as usize].zxid == zxid);
         let Some(found) = found.filter(|_| !line.gone) else {
-            let real = self.replay.real[event as usize];
-            let unseen = line.inherits && !self.shown && real;
-            if !unseen || !self.inherited.insert((conn, zxid, kind, path)) {
+            if !inherited || !self.replay.real[event as usize] {
                 let text = self.replay.tape.paths.text(path);
                 let key = self.replay.axis.key(zxid).unwrap_or(NONE);
                 let zxid = Zxid(zxid);
@@ -388,7 +418,7 @@ impl Walk<'_, '_> {
     /// Events without a zxid come from setWatches only.
     fn nothing_caught(&mut self, rec: &Rec, rank: u32) {
         let Some(caught) = self.caught.remove(&rec.conn) else { return };
-        if self.lines[rec.conn as usize].inherits && !self.shown {
+        if self.lines[rec.conn as usize].inherits {
             return;
         }
         let (kind, path) = caught[0];

@@ -1,7 +1,8 @@
 //! Watches in zxid order (P6): armed at the view of the read that left them, fired by the first
 //! change after it. What fired is matched with the notifications of each connection afterwards.
 
-use super::names::NONE;
+use crate::verdict::names::NONE;
+
 use super::tape::Tape;
 use super::tree::{DELETED, Trigger};
 
