@@ -70,6 +70,9 @@ pub struct Depth<M: Model> {
     at: Option<(u32, u32)>,
     best_left: usize,
     best: Vec<u32>,
+    /// So many of `best` stand in `frames`, too, in the same places: a long history has a longest
+    /// order at every turn, and each is mostly the one before.
+    best_shared: usize,
     best_next: Vec<u32>,
     /// Steps tried.
     pub nodes: u64,
@@ -103,6 +106,7 @@ impl<M: Model> Depth<M> {
             at: None,
             best_left: 0,
             best: Vec::new(),
+            best_shared: 0,
             best_next: Vec::new(),
             nodes: 0,
         };
@@ -134,6 +138,7 @@ impl<M: Model> Depth<M> {
         self.at = None;
         self.best_left = part.answered + 1;
         self.best.clear();
+        self.best_shared = 0;
         self.best_next.clear();
         self.nodes = 0;
     }
@@ -249,7 +254,8 @@ impl<M: Model> Depth<M> {
         }
     }
 
-    /// Lists what may come next: answered operations by call or hint, then lost ones.
+    /// Lists what may come next: answered operations as the model hints, or else what must return
+    /// first, as an order that is there is found much sooner so than by call; then lost ones.
     fn gather_choices(&mut self, part: &Part, options: &Options) -> u32 {
         let from = self.choices.len();
         let end = part.events.len() as u32;
@@ -269,8 +275,10 @@ impl<M: Model> Depth<M> {
             }
             event = self.next[event as usize];
         }
-        if options.hints && !part.ranks.is_empty() {
-            self.choices[from..].sort_by_key(|op| part.ranks[*op as usize]);
+        if options.hints {
+            let rank = |op: &u32| part.ranks.get(*op as usize).copied();
+            let ret = |op: &u32| part.places[*op as usize][1];
+            self.choices[from..].sort_by_key(|op| (rank(op), ret(op)));
         }
         for (class, used) in part.lost.iter().zip(&self.used) {
             if let Some((op, before)) = class.get(*used as usize)
@@ -397,6 +405,7 @@ impl<M: Model> Depth<M> {
     /// one.
     fn back(&mut self, model: &M, ops: &History<M>, part: &Part) -> bool {
         while let Some(Frame { op, undo, from, next, latest }) = self.frames.pop() {
+            self.best_shared = self.best_shared.min(self.frames.len());
             model.back(&mut self.state, &ops[part.ids[op as usize] as usize].op, undo);
             self.set ^= mix(PLACED, u64::from(op));
             self.placed[op as usize] = false;
@@ -425,8 +434,9 @@ impl<M: Model> Depth<M> {
     /// The longest order yet that leads nowhere.
     fn remember(&mut self, from: u32) {
         self.best_left = self.left;
-        self.best.clear();
-        self.best.extend(self.frames.iter().map(|frame| frame.op));
+        self.best.truncate(self.best_shared);
+        self.best.extend(self.frames[self.best_shared..].iter().map(|frame| frame.op));
+        self.best_shared = self.frames.len();
         self.best_next.clear();
         self.best_next.extend(&self.choices[from as usize..]);
     }

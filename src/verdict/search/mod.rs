@@ -25,7 +25,7 @@
 //!   were lost; the first part without an order ends it all;
 //! - **zones**: a register in which no value is written twice needs no search;
 //! - **inference**: what is only appended to passes through all that was read of it;
-//! - **hints** say what to try first.
+//! - **hints** say what to try first: what the model knows, or else what must return first.
 //!
 //! Budgets are counted in steps and bytes, so a verdict is the same on any machine.
 //!
@@ -111,7 +111,7 @@ pub struct Options {
     pub zones: bool,
     /// Let the model infer from the whole history what cannot be ([`Model::narrowed`]).
     pub inference: bool,
-    /// Try what the model hints at first ([`Model::hint`]).
+    /// Try first what the model hints at ([`Model::hint`]), or else what must return first.
     pub hints: bool,
     /// Steps of a search's first turn, of which each is twice as long as the one before; 0 for what
     /// suits the history. All parts and both searches take turns, so that one which is easily seen

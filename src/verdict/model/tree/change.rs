@@ -5,6 +5,7 @@
 //! A model that keeps no past ([`Model::forgetful`]) has one version of each path instead of all of
 //! them, no log of children and no events; but a hash of its state, which follows every change.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{SessionId, Zxid};
@@ -12,12 +13,12 @@ use crate::verdict::model::{mix, mix_text};
 use crate::znode::op::{Op, Reply};
 
 use super::acl::{self, Acls};
-use super::{ChildChange, Entry, Model, Node, Place, Table, Trigger, Version, event};
+use super::{ChildChange, Model, Node, Place, Table, Trigger, Version, event};
 
 /// One change, as it is taken back.
 #[derive(Clone, Debug)]
 pub(super) enum Undo {
-    Put { place: Place, was: Option<Version> },
+    Put { place: Place, was: Option<Version>, hash: u128 },
     Child { parent: Place, child: Place, added: bool },
     Closed(SessionId),
 }
@@ -69,9 +70,10 @@ impl Model {
     pub(crate) fn forgetful() -> Model {
         let mut model = Model::new();
         model.past = false;
-        for entry in &mut model.entries {
+        for entry in model.entries.iter_mut().map(Arc::make_mut) {
             entry.key = mix_text(NODE, &entry.path) as u64;
-            model.hash ^= entry.now().map_or(0, |node| node.hash(entry.key));
+            entry.hash = entry.now().map_or(0, |node| node.hash(entry.key));
+            model.hash ^= entry.hash;
         }
         model
     }
@@ -84,10 +86,10 @@ impl Model {
 
     /// Whether two models that keep no past are in the same state.
     pub(crate) fn same(&self, other: &Model) -> bool {
-        let live = |model: &Model| {
-            let all = model.places.iter().map(|(path, place)| (path.clone(), model.node(*place)));
-            all.filter_map(|(path, node)| Some((path, node?.clone()))).collect::<Vec<_>>()
-        };
+        fn live(model: &Model) -> BTreeMap<&str, &Node> {
+            let all = model.entries.iter();
+            all.filter_map(|entry| Some((&*entry.path, entry.now()?))).collect()
+        }
         self.closed == other.closed && live(self) == live(other)
     }
 
@@ -127,6 +129,25 @@ impl Model {
         self.sessions.get(&session).is_some_and(|owned| !owned.is_empty())
     }
 
+    /// The same state, with nothing in it to take back.
+    pub(crate) fn copy(&self) -> Model {
+        Model {
+            places: self.places.clone(),
+            entries: self.entries.clone(),
+            sessions: self.sessions.clone(),
+            closed: self.closed.clone(),
+            undo: Vec::new(),
+            past: self.past,
+            hash: self.hash,
+            digest: self.digest,
+            fired: Vec::new(),
+            part: 0,
+            settings: self.settings.clone(),
+            whos: self.whos.clone(),
+            knows_config: self.knows_config,
+        }
+    }
+
     /// Where [`Model::back`] comes back to.
     pub(crate) fn mark(&self) -> usize {
         self.undo.len()
@@ -144,19 +165,18 @@ impl Model {
         self.fired.clear();
         while self.undo.len() > mark {
             match self.undo.pop() {
-                Some(Undo::Put { place, was }) => {
+                Some(Undo::Put { place, was, hash }) => {
                     self.own(place, false);
-                    self.count(place);
-                    let versions = &mut self.entries[place as usize].versions;
+                    let versions = &mut self.entry(place).versions;
                     versions.pop();
                     versions.extend(was);
-                    self.count(place);
+                    self.count(place, hash);
                     self.resum(place);
                     self.own(place, true);
                 }
                 Some(Undo::Child { parent, child, added }) => {
                     let name = self.entries[child as usize].name();
-                    let entry = &mut self.entries[parent as usize];
+                    let entry = self.entry(parent);
                     entry.child_log.pop();
                     if added {
                         entry.children.remove(&name);
@@ -196,7 +216,7 @@ impl Model {
     /// What was fired by this transaction is known from now on.
     pub(super) fn note_fired(&mut self, zxid: Zxid) {
         for trigger in &self.fired {
-            let entry = &mut self.entries[trigger.place as usize];
+            let entry = Arc::make_mut(&mut self.entries[trigger.place as usize]);
             let events = match trigger.table {
                 Table::Data => &mut entry.data_events,
                 Table::Child => &mut entry.child_events,
@@ -208,9 +228,9 @@ impl Model {
     /// A new version of a path. Parts of one multi share a zxid: only the last is ever seen.
     pub(super) fn put(&mut self, place: Place, zxid: Zxid, node: Option<Node>) {
         self.own(place, false);
-        self.count(place);
-        let same = |last: &Version| last.zxid == zxid && zxid != Zxid::ZERO || !self.past;
-        let versions = &mut self.entries[place as usize].versions;
+        let past = self.past;
+        let same = |last: &Version| last.zxid == zxid && zxid != Zxid::ZERO || !past;
+        let versions = &mut self.entry(place).versions;
         let was = match versions.last_mut().filter(|last| same(last)) {
             Some(last) => Some(std::mem::replace(last, Version { zxid, node })),
             None => {
@@ -218,22 +238,25 @@ impl Model {
                 None
             }
         };
-        self.count(place);
+        let entry = &self.entries[place as usize];
+        let node = entry.now().filter(|_| !past);
+        let hash = self.count(place, node.map_or(0, |node| node.hash(entry.key)));
         self.resum(place);
         self.own(place, true);
-        self.undo.push(Undo::Put { place, was });
+        self.undo.push(Undo::Put { place, was, hash });
     }
 
     /// A child comes into its parent's list, or goes.
     pub(super) fn relate(&mut self, parent: Place, child: Place, zxid: Zxid, added: bool) {
         let name = self.entries[child as usize].name();
-        let entry = &mut self.entries[parent as usize];
+        let past = self.past;
+        let entry = self.entry(parent);
         if added {
             entry.children.insert(name, child);
         } else {
             entry.children.remove(&name);
         }
-        if self.past {
+        if past {
             entry.child_log.push(ChildChange { zxid, child, added });
         }
         self.undo.push(Undo::Child { parent, child, added });
@@ -257,13 +280,11 @@ impl Model {
         }
     }
 
-    /// Takes the newest version of a path into the hash, or out of it.
-    fn count(&mut self, place: Place) {
-        if self.past {
-            return;
-        }
-        let Entry { key, .. } = self.entries[place as usize];
-        self.hash ^= self.node(place).map_or(0, |node| node.hash(key));
+    /// What a path adds to the hash from now on; what it added before.
+    fn count(&mut self, place: Place, hash: u128) -> u128 {
+        let was = std::mem::replace(&mut self.entry(place).hash, hash);
+        self.hash ^= was ^ hash;
+        was
     }
 
     /// A path has this key in the hash: its number depends on what was asked before.

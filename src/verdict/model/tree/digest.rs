@@ -1,5 +1,7 @@
 //! The digest of the tree (spec 7.5), by the book: a CRC-32 per node, and their sum.
 
+use std::sync::Arc;
+
 use crate::jute::proto::StatPersisted;
 
 use super::{Model, Node, Place};
@@ -70,7 +72,7 @@ impl Model {
         if !self.past {
             return;
         }
-        let entry = &mut self.entries[place as usize];
+        let entry = Arc::make_mut(&mut self.entries[place as usize]);
         let sum = entry.now().map_or(0, |node| node.share(&entry.path));
         let was = std::mem::replace(&mut entry.sum, sum);
         self.digest = self.digest.wrapping_sub(was.into()).wrapping_add(sum.into());

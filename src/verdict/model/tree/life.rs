@@ -58,7 +58,7 @@ impl Model {
         if path::is_special(path) {
             return Err(ErrorCode::BadArguments);
         }
-        let place = *self.places.get(path).ok_or(ErrorCode::NoNode)?;
+        let place = self.place(path).ok_or(ErrorCode::NoNode)?;
         let node = self.node(place).ok_or(ErrorCode::NoNode)?;
         if node.children > 0 {
             return Err(ErrorCode::NotEmpty);

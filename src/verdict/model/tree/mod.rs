@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use crate::base::{SessionId, Zxid};
 use crate::jute::proto::{Id, Stat};
+use crate::verdict::names::Names;
 
 pub(crate) use acl::{Acls, Who};
 pub(crate) use beyond::is_beyond;
@@ -178,6 +179,8 @@ struct Entry {
     key: u64,
     /// What the newest version adds to the digest.
     sum: u32,
+    /// Without a past: what it adds to the hash.
+    hash: u128,
     parent: Place,
     versions: Vec<Version>,
     /// Children of the newest version, by name.
@@ -213,8 +216,10 @@ impl Entry {
 /// The model.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    places: BTreeMap<Arc<str>, Place>,
-    entries: Vec<Entry>,
+    /// The paths, numbered by place. They and each entry are shared with copies until one of them
+    /// changes it: a search keeps many states that differ in a few nodes.
+    places: Arc<Names>,
+    entries: Vec<Arc<Entry>>,
     /// Open sessions and what they own; without a past only those that own something.
     sessions: BTreeMap<SessionId, BTreeSet<Place>>,
     /// Without a past: the sessions that were closed.
@@ -242,7 +247,7 @@ impl Model {
     /// The fresh tree (spec 2.2).
     pub(crate) fn new() -> Model {
         let mut model = Model {
-            places: BTreeMap::new(),
+            places: Arc::new(Names::new()),
             entries: Vec::new(),
             sessions: BTreeMap::new(),
             closed: BTreeSet::new(),
@@ -273,12 +278,12 @@ impl Model {
                 owner: 0,
                 acl: if config { acl::read_only() } else { None },
             };
-            let entry = &mut model.entries[place as usize];
+            let entry = model.entry(place);
             entry.versions.push(Version { zxid: Zxid::ZERO, node: Some(node) });
             let (name, parent) = (entry.name(), entry.parent);
             if place != ROOT {
                 // The built-in children were added without counting as creates (spec 2.2).
-                let above = &mut model.entries[parent as usize];
+                let above = model.entry(parent);
                 above.children.insert(name, place);
                 if let Some(node) = above.versions.last_mut().and_then(|v| v.node.as_mut()) {
                     node.children += 1;
@@ -291,25 +296,31 @@ impl Model {
 
     /// The number of a path, given out on first use.
     pub(crate) fn intern(&mut self, path: &str) -> Place {
-        if let Some(place) = self.places.get(path) {
-            return *place;
+        if let Some(place) = self.place(path) {
+            return place;
         }
-        let place = self.entries.len() as Place;
+        let parent = path::parent(path).and_then(|parent| self.place(parent));
+        let place = Arc::make_mut(&mut self.places).intern(path.as_bytes());
         let path: Arc<str> = Arc::from(path);
-        let parent = path::parent(&path).and_then(|parent| self.places.get(parent).copied());
-        self.places.insert(path.clone(), place);
-        self.entries.push(Entry {
-            key: self.key(&path),
+        let key = self.key(&path);
+        self.entries.push(Arc::new(Entry {
+            key,
             path,
             sum: 0,
+            hash: 0,
             parent: parent.unwrap_or(ROOT),
             versions: Vec::new(),
             children: BTreeMap::new(),
             child_log: Vec::new(),
             data_events: Vec::new(),
             child_events: Vec::new(),
-        });
+        }));
         place
+    }
+
+    /// An entry, to be changed.
+    fn entry(&mut self, place: Place) -> &mut Entry {
+        Arc::make_mut(&mut self.entries[place as usize])
     }
 
     /// The text of a path.
@@ -370,7 +381,8 @@ impl Model {
     /// hears of (spec 4.2).
     pub(crate) fn events_below(&self, place: Place, view: Zxid) -> Vec<(Zxid, Trigger)> {
         let top = &self.entries[place as usize].path;
-        let below = self.entries.iter().filter(|entry| path::is_within(&entry.path, top));
+        let within = |entry: &&Arc<Entry>| path::is_within(&entry.path, top);
+        let below = self.entries.iter().filter(within);
         let all = below.flat_map(|entry| &entry.data_events);
         in_order(all.filter(|(zxid, _)| *zxid > view))
     }
@@ -382,7 +394,7 @@ impl Model {
         while path.len() > 1
             && let Some(parent) = path::parent(path)
         {
-            all.extend(self.places.get(parent));
+            all.extend(self.place(parent));
             path = parent;
         }
         all
@@ -401,7 +413,7 @@ impl Model {
 
     /// Drops what only states before `view` need: nobody will ask for them any more.
     pub(crate) fn forget(&mut self, view: Zxid) {
-        for entry in &mut self.entries {
+        for entry in self.entries.iter_mut().map(Arc::make_mut) {
             let older = entry.versions.partition_point(|version| version.zxid <= view);
             entry.versions.drain(..older.saturating_sub(1));
             let older = entry.child_log.partition_point(|change| change.zxid <= view);
@@ -413,8 +425,13 @@ impl Model {
         }
     }
 
+    /// The number of a path, if it has one.
+    fn place(&self, path: &str) -> Option<Place> {
+        self.places.find(path.as_bytes())
+    }
+
     fn look(&self, path: &str) -> Option<&Entry> {
-        self.places.get(path).map(|place| &self.entries[*place as usize])
+        self.place(path).map(|place| &*self.entries[place as usize])
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::base::Zxid;
 use crate::znode::op::ErrorCode;
 
-use super::{Asked, Entry, Model, Node, QUOTA, path};
+use super::{Asked, Model, Node, QUOTA, path};
 
 const HOME: &str = "/zookeeper/quota";
 const LIMITS: &str = "/zookeeper_limits";
@@ -109,15 +109,17 @@ impl Model {
             return;
         }
         let within = self.entries.iter().filter(|entry| path::is_within(&entry.path, prefix));
-        let nodes: Vec<i64> =
-            within.filter_map(Entry::now).map(|node| weight(node.data.as_deref())).collect();
+        let nodes: Vec<i64> = within
+            .filter_map(|entry| entry.now())
+            .map(|node| weight(node.data.as_deref()))
+            .collect();
         let (count, bytes) = (nodes.len() as i64, nodes.iter().sum());
         self.track(zxid, prefix, |_| Track { count, bytes, count_hard: -1, bytes_hard: -1 });
     }
 
     fn track(&mut self, zxid: Zxid, prefix: &str, change: impl FnOnce(Track) -> Track) {
         let stats = format!("{HOME}{prefix}{STATS}");
-        let Some(place) = self.places.get(&*stats).copied() else { return };
+        let Some(place) = self.place(&stats) else { return };
         let Some(node) = self.node(place).cloned() else { return };
         let text = change(Track::of(&node)).text();
         self.put(place, zxid, Some(Node { data: Some(Arc::from(text.into_bytes())), ..node }));

@@ -1,5 +1,7 @@
 //! Reads, evaluated at any state that ever was (P3, P13).
 
+use std::sync::Arc;
+
 use crate::base::{SessionId, Zxid};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
@@ -99,7 +101,8 @@ impl Model {
     /// All nodes below, the built-in ones too, without the node itself (spec 1.14).
     fn count_below(&self, path: &str, who: Who, view: Zxid) -> Result<Reply, ErrorCode> {
         self.readable(path, who, view)?;
-        let below = |entry: &&Entry| *entry.path != *path && path::is_within(&entry.path, path);
+        let below =
+            |entry: &&Arc<Entry>| *entry.path != *path && path::is_within(&entry.path, path);
         let there = self.entries.iter().filter(below).filter(|entry| entry.at(view).is_some());
         Ok(Reply::Count(there.count() as i32))
     }
@@ -107,7 +110,7 @@ impl Model {
     /// The session's own, by the beginning of their text (spec 1.14; spec 9, case 46).
     fn ephemerals(&self, session: SessionId, prefix: &str, view: Zxid) -> Vec<String> {
         let prefix = if prefix.trim().is_empty() { "/" } else { prefix };
-        let own = |entry: &&Entry| {
+        let own = |entry: &&Arc<Entry>| {
             entry.at(view).is_some_and(|node| node.owner == session.0) && session.0 != 0
         };
         let mut paths: Vec<String> = (self.entries.iter().filter(own))

@@ -160,7 +160,7 @@ impl Model {
             return Err(ErrorCode::BadArguments);
         }
         let acl = self.normalised(acl, asked.who)?;
-        let parent = path::parent(path).and_then(|parent| self.places.get(parent).copied());
+        let parent = path::parent(path).and_then(|parent| self.place(parent));
         let parent = parent.ok_or(ErrorCode::NoNode)?;
         let above = self.node(parent).ok_or(ErrorCode::NoNode)?;
         self.allowed(above, perm::CREATE, asked.who)?;
@@ -201,7 +201,7 @@ impl Model {
         };
         let stat = node.stat();
         let place = self.intern(&full);
-        self.entries[place as usize].parent = parent;
+        self.entry(place).parent = parent;
         let above_acl = above.acl.clone();
         self.put(place, asked.zxid, Some(node));
         self.put(parent, asked.zxid, Some(above));
@@ -217,11 +217,11 @@ impl Model {
         if path::is_special(path) || !path.contains('/') || path.contains('\0') {
             return Err(ErrorCode::BadArguments);
         }
-        let parent = path::parent(path).and_then(|parent| self.places.get(parent).copied());
+        let parent = path::parent(path).and_then(|parent| self.place(parent));
         let parent = parent.ok_or(ErrorCode::NoNode)?;
         let above = self.node(parent).ok_or(ErrorCode::NoNode)?;
         self.allowed(above, perm::DELETE, asked.who)?;
-        let place = *self.places.get(path).ok_or(ErrorCode::NoNode)?;
+        let place = self.place(path).ok_or(ErrorCode::NoNode)?;
         let node = self.node(place).ok_or(ErrorCode::NoNode)?;
         expect(node.version, version)?;
         if node.children > 0 {
@@ -241,7 +241,7 @@ impl Model {
         if !path::is_valid(path) {
             return Err(ErrorCode::BadArguments);
         }
-        let place = *self.places.get(path).ok_or(ErrorCode::NoNode)?;
+        let place = self.place(path).ok_or(ErrorCode::NoNode)?;
         let node = self.node(place).ok_or(ErrorCode::NoNode)?;
         self.allowed(node, perm::WRITE, asked.who)?;
         let bytes = quota::weight(data) - quota::weight(node.data.as_deref());
@@ -271,7 +271,7 @@ impl Model {
             return Err(ErrorCode::BadArguments);
         }
         let acl = self.normalised(acl, asked.who)?;
-        let place = *self.places.get(path).ok_or(ErrorCode::NoNode)?;
+        let place = self.place(path).ok_or(ErrorCode::NoNode)?;
         let node = self.node(place).ok_or(ErrorCode::NoNode)?;
         self.allowed(node, perm::ADMIN, asked.who)?;
         expect(node.aversion, version)?;

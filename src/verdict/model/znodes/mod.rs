@@ -46,9 +46,15 @@ impl Answer {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Znodes;
 
-/// The tree as it is after some of the operations.
-#[derive(Clone)]
+/// The tree as it is after some of the operations. A copy cannot be taken back to what was before
+/// it.
 pub struct State(Tree);
+
+impl Clone for State {
+    fn clone(&self) -> State {
+        State(self.0.copy())
+    }
+}
 
 impl PartialEq for State {
     fn eq(&self, other: &State) -> bool {
