@@ -73,6 +73,12 @@ pub struct BenchCheckArgs {
     /// Calls of the znode histories that are judged by their zxids; 0 for none
     #[arg(long, value_name = "N", default_value_t = 5_000_000)]
     pub sweep: u64,
+    /// Only the cases whose names begin so
+    #[arg(long, value_name = "NAME", conflicts_with = "differential")]
+    pub only: Option<String>,
+    /// What build this is, for an account of comparisons: the commit
+    #[arg(long, value_name = "TEXT", default_value = "", requires = "differential")]
+    pub label: String,
 }
 
 /// `bench bugs`.

@@ -10,7 +10,9 @@ mod trees;
 
 use serde_json::json;
 
-use crate::verdict::model::{Fifo, History, Kv, Lists, Model, Mutex, Queue, Register, Set, Znodes};
+use crate::verdict::model::{
+    Fifo, History, Kv, Lists, Model, Mutex, Queue, Register, Set, Timed, Znodes,
+};
 use crate::verdict::search::differential::{Compared, Sample, compare};
 use crate::verdict::search::{Checker, Found, Options};
 use crate::verdict::{sweep, views};
@@ -27,25 +29,66 @@ pub fn check(args: &BenchCheckArgs, as_json: bool) -> Done {
     match args.differential {
         Some(histories) => differential(histories, args, as_json),
         None => {
-            print(&measure(args.sweep)?, as_json);
+            print(&measure(args)?, as_json);
             Ok(Exit::Held)
         }
     }
 }
 
-fn measure(swept: u64) -> Result<Vec<Row>, String> {
-    let mut rows = Vec::new();
-    rows.extend(registers()?);
-    rows.extend(others()?);
-    rows.extend(forests()?);
-    if swept > 0 {
-        rows.extend(sweeps::rows(swept)?);
+fn measure(args: &BenchCheckArgs) -> Result<Vec<Row>, String> {
+    let mut cases = Cases { only: args.only.as_deref().unwrap_or_default(), rows: Vec::new() };
+    registers(&mut cases)?;
+    others(&mut cases)?;
+    forests(&mut cases)?;
+    if args.sweep > 0 && SWEEPS.iter().any(|name| cases.wants(name)) {
+        cases.rows.extend(sweeps::rows(args.sweep)?);
+    }
+    if cases.rows.is_empty() {
+        return Err(format!("no case's name begins with `{}`", cases.only));
     }
     if let Some(kib) = peak_memory() {
         let what = "the most memory this process held, histories included".to_string();
-        rows.push(Row { name: "memory", value: kib, unit: "KiB", what });
+        cases.rows.push(Row { name: "memory", value: kib, unit: "KiB", what });
     }
-    Ok(rows)
+    Ok(cases.rows)
+}
+
+/// The cases that are wanted, and what they came to.
+struct Cases<'a> {
+    only: &'a str,
+    rows: Vec<Row>,
+}
+
+impl Cases<'_> {
+    fn wants(&self, name: &str) -> bool {
+        name.starts_with(self.only)
+    }
+
+    /// Measures a case, if it is wanted.
+    fn add<M: Model>(
+        &mut self,
+        name: &'static str,
+        model: &M,
+        truth: Truth,
+        what: &str,
+        ops: impl FnOnce() -> Vec<Timed<M::Op, M::Answer>>,
+    ) -> Result<(), String> {
+        if !self.wants(name) {
+            return Ok(());
+        }
+        let ops = ops();
+        let (nanos, found) = nanos(model, &ops, truth)?;
+        let how = match found {
+            Found::Legal(_) => "legal".to_string(),
+            Found::Illegal(_) => "illegal".to_string(),
+            Found::Unknown(reached) => {
+                format!("undecided: {} of {} explained", reached.placed, reached.of)
+            }
+        };
+        let what = format!("{what}: {} operations, {how}", ops.len());
+        self.rows.push(Row { name, value: nanos / 1_000, unit: "us", what });
+        Ok(())
+    }
 }
 
 /// What the verdict has to be.
@@ -54,6 +97,9 @@ enum Truth {
     Legal,
     Illegal,
 }
+
+/// Cases of which one is not measured without the other: what is dear is to make the history.
+const SWEEPS: [&str; 2] = ["sweep_clients", "sweep_logged"];
 
 /// What a check may spend: a row whose case is harder says how far it came.
 const NODES: u64 = 4_000_000;
@@ -93,91 +139,66 @@ fn nanos<M: Model>(model: &M, ops: &History<M>, truth: Truth) -> Result<(u64, Fo
     Ok((least, found))
 }
 
-fn row<M: Model>(
-    name: &'static str,
-    model: &M,
-    ops: &History<M>,
-    truth: Truth,
-    what: &str,
-) -> Result<Row, String> {
-    let (nanos, found) = nanos(model, ops, truth)?;
-    let how = match found {
-        Found::Legal(_) => "legal".to_string(),
-        Found::Illegal(_) => "illegal".to_string(),
-        Found::Unknown(reached) => {
-            format!("undecided: {} of {} explained", reached.placed, reached.of)
-        }
-    };
-    let what = format!("{what}: {} operations, {how}", ops.len());
-    Ok(Row { name, value: nanos / 1_000, unit: "us", what })
-}
-
-fn registers() -> Result<Vec<Row>, String> {
+fn registers(cases: &mut Cases<'_>) -> Result<(), String> {
     let model = Register::default();
     let busy = |clients| Shape { clients, ops: 1_000, values: 5, cas: 0, lost: 0 };
     let crashed = |cas| Shape { clients: 5, ops: 1_000, values: 5, cas, lost: 31 };
-    let mut times = Vec::new();
-    for seed in 0..102 {
-        let shape = Shape { clients: 5, ops: 75, values: 5, cas: 4, lost: 5 };
-        times.push(nanos(&model, &register(shape, seed), Truth::Legal)?.0);
+    if cases.wants("etcd_shape") {
+        let mut times = Vec::new();
+        for seed in 0..102 {
+            let shape = Shape { clients: 5, ops: 75, values: 5, cas: 4, lost: 5 };
+            times.push(nanos(&model, &register(shape, seed), Truth::Legal)?.0);
+        }
+        let what = "median of 102 register histories with cas: 75 operations, 5 clients, 5 lost";
+        let (name, value, what) = ("etcd_shape", median(times), what.to_string());
+        cases.rows.push(Row { name, value, unit: "ns", what });
     }
-    let what = "median of 102 register histories with cas: 75 operations, 5 clients, 5 lost";
-    let etcd = Row { name: "etcd_shape", value: median(times), unit: "ns", what: what.to_string() };
-    let mut rows = vec![etcd];
     let few = "5 values, clients always busy";
-    rows.push(row("reg_40_legal", &model, &register(busy(40), 1), Truth::Legal, few)?);
-    for (name, clients, truth) in [
-        ("reg_10_illegal", 10, Truth::Illegal),
-        ("reg_15_illegal", 15, Truth::Illegal),
-        ("reg_20_illegal", 20, Truth::Illegal),
-        ("reg_40_illegal", 40, Truth::Illegal),
+    cases.add("reg_40_legal", &model, Truth::Legal, few, || register(busy(40), 1))?;
+    for (name, clients) in [
+        ("reg_10_illegal", 10),
+        ("reg_15_illegal", 15),
+        ("reg_20_illegal", 20),
+        ("reg_40_illegal", 40),
     ] {
-        rows.push(row(name, &model, &spoilt(register(busy(clients), 1)), truth, few)?);
+        let ops = || spoilt(register(busy(clients), 1));
+        cases.add(name, &model, Truth::Illegal, few, ops)?;
     }
     let lost = "31 lost writes, 5 clients";
-    rows.push(row("lost_31_legal", &model, &register(crashed(0), 1), Truth::Legal, lost)?);
-    rows.push(row(
-        "lost_31_illegal",
-        &model,
-        &spoilt(register(crashed(0), 1)),
-        Truth::Illegal,
-        lost,
-    )?);
+    cases.add("lost_31_legal", &model, Truth::Legal, lost, || register(crashed(0), 1))?;
+    let ops = || spoilt(register(crashed(0), 1));
+    cases.add("lost_31_illegal", &model, Truth::Illegal, lost, ops)?;
     let lost = "31 lost writes, 5 clients, with cas";
-    let cas = spoilt(register(crashed(3), 1));
-    rows.push(row("lost_31_cas_illegal", &model, &cas, Truth::Illegal, lost)?);
+    let ops = || spoilt(register(crashed(3), 1));
+    cases.add("lost_31_cas_illegal", &model, Truth::Illegal, lost, ops)?;
     let unique = Shape { clients: 40, ops: 1_000_000, values: 0, cas: 0, lost: 0 };
-    let zones = register(unique, 1);
-    rows.push(row("zones_legal", &model, &zones, Truth::Legal, "40 clients, no value twice")?);
-    let zones = spoilt(zones);
-    rows.push(row("zones_illegal", &model, &zones, Truth::Illegal, "40 clients, no value twice")?);
-    rows.push(row("burst_20", &model, &burst(20), Truth::Illegal, "parallel writes, 2 reads")?);
-    Ok(rows)
+    let once = "40 clients, no value twice";
+    cases.add("zones_legal", &model, Truth::Legal, once, || register(unique, 1))?;
+    cases.add("zones_illegal", &model, Truth::Illegal, once, || spoilt(register(unique, 1)))?;
+    let what = "parallel writes, 2 reads";
+    cases.add("burst_20", &model, Truth::Illegal, what, || burst(20))
 }
 
-fn others() -> Result<Vec<Row>, String> {
-    let mut rows = Vec::new();
-    let lists = Lists::default();
+fn others(cases: &mut Cases<'_>) -> Result<(), String> {
     for (name, many, truth) in [
         ("appends_12_legal", 12, Truth::Legal),
         ("appends_12_illegal", 12, Truth::Illegal),
         ("appends_20_legal", 20, Truth::Legal),
         ("appends_20_illegal", 20, Truth::Illegal),
     ] {
-        let ops = appends(many, truth == Truth::Legal);
-        rows.push(row(name, &lists, &ops, truth, "parallel appends, then reads")?);
+        let ops = || appends(many, truth == Truth::Legal);
+        cases.add(name, &Lists::default(), truth, "parallel appends, then reads", ops)?;
     }
     let what = "50 clients, get, put and append under 10 names";
     for (name, truth) in [("map_50_legal", Truth::Legal), ("map_50_illegal", Truth::Illegal)] {
-        let ops = map(50, 2_000, 1, truth == Truth::Legal);
-        rows.push(row(name, &Kv::default(), &ops, truth, what)?);
+        let ops = || map(50, 2_000, 1, truth == Truth::Legal);
+        cases.add(name, &Kv::default(), truth, what, ops)?;
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// Znodes, as no zxid tells of them.
-fn forests() -> Result<Vec<Row>, String> {
-    let mut rows = Vec::new();
+fn forests(cases: &mut Cases<'_>) -> Result<(), String> {
     for (name, sessions, lost, truth) in [
         ("tree_5", 5, 0, Truth::Legal),
         ("tree_10", 10, 0, Truth::Legal),
@@ -189,15 +210,12 @@ fn forests() -> Result<Vec<Row>, String> {
         ("tree_20_illegal", 20, 0, Truth::Illegal),
         ("tree_10_lost_illegal", 10, 2, Truth::Illegal),
     ] {
-        let forest = Forest { sessions, ops: 2_000, lost };
-        let mut ops = tree(forest, 1);
-        if truth == Truth::Illegal {
-            ops = stale(ops);
-        }
+        let legal = || tree(Forest { sessions, ops: 2_000, lost }, 1);
+        let ops = || if truth == Truth::Legal { legal() } else { stale(legal()) };
         let what = format!("21 paths, {sessions} sessions, {lost} % of the writes lost");
-        rows.push(row(name, &Znodes, &ops, truth, &what)?);
+        cases.add(name, &Znodes, truth, &what, ops)?;
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// Compares the search with the definition on so many histories of each model, or of one.
@@ -228,18 +246,18 @@ fn differential(histories: u64, args: &BenchCheckArgs, as_json: bool) -> Done {
         return Err(format!("`--model {model}` is none of those that `--help` lists"));
     }
     let wrong: usize = all.iter().map(|(_, compared, _)| compared.disagreements.len()).sum();
-    if as_json {
-        let row = |(name, compared, nanos): &(&str, Compared, u64)| {
-            json!({
-                "model": name,
-                "histories": compared.histories,
-                "illegal": compared.illegal,
-                "disagreements": compared.disagreements,
-                "cpu_ms": nanos / 1_000_000,
-            })
-        };
-        let rows: Vec<_> = all.iter().map(row).collect();
-        say(&format!("{}\n", json!({ "zoosim": "differential/1", "seed": seed, "rows": rows })));
+    for (name, compared, nanos) in all.iter().filter(|_| as_json) {
+        let line = json!({
+            "zoosim": "differential/1",
+            "model": name,
+            "label": args.label,
+            "seed": seed,
+            "histories": compared.histories,
+            "illegal": compared.illegal,
+            "disagreements": compared.disagreements,
+            "cpu_ms": nanos / 1_000_000,
+        });
+        say(&format!("{line}\n"));
     }
     for (name, compared, nanos) in all.iter().filter(|_| !as_json) {
         let Compared { histories, illegal, disagreements } = compared;
