@@ -40,6 +40,16 @@ struct Member {
     failed: u32,
 }
 
+/// To whom an epoch is promised.
+#[derive(Clone, Copy, Debug)]
+struct Promise {
+    leader: PeerId,
+    /// On this link; what a candidate promises itself takes none.
+    link: Option<LinkId>,
+    /// Whether it has arrived.
+    arrived: bool,
+}
+
 /// See the file's page.
 #[derive(Clone, Debug)]
 pub struct Recovery {
@@ -50,9 +60,10 @@ pub struct Recovery {
     votes: BTreeMap<(PeerId, u64), PeerSet>,
     /// Who has ever followed a peer, and in which rounds it was followed.
     followers: BTreeMap<PeerId, (PeerSet, BTreeSet<u64>)>,
-    /// To whom a peer has first promised an epoch, on which link, and whether it has arrived; what
-    /// a candidate promises itself takes no link.
-    promises: BTreeMap<(PeerId, Epoch), (PeerId, Option<LinkId>, bool)>,
+    /// Of a peer, an epoch, and how often its files were damaged before: its first promise.
+    promises: BTreeMap<(PeerId, Epoch, u32), Promise>,
+    /// How often the files of a peer were damaged: what it has promised may be forgotten.
+    damages: BTreeMap<PeerId, u32>,
     /// Who met a breach of the rules, in which step.
     breach: Option<(PeerId, u64)>,
     counts: [u64; PROPERTIES.len()],
@@ -76,6 +87,7 @@ impl Recovery {
             votes: BTreeMap::new(),
             followers: BTreeMap::new(),
             promises: BTreeMap::new(),
+            damages: BTreeMap::new(),
             breach: None,
             counts: [0; PROPERTIES.len()],
         }
@@ -157,15 +169,15 @@ impl Recovery {
             return None;
         }
         let join = self.joins.get_mut(&link)?;
-        match tag.kind {
-            // Of what a peer promises, only the first time counts: to itself, or to a leader.
-            "LEADERINFO" => {
-                self.promises.entry((from, tag.epoch)).or_insert((from, None, true));
-            }
-            "ACKEPOCH" => {
-                self.promises.entry((from, tag.epoch)).or_insert((to, Some(link), false));
-            }
-            _ => {}
+        // Of what a peer promises, only the first time counts: to itself, or to a leader.
+        let promise = match tag.kind {
+            "LEADERINFO" => Some(Promise { leader: from, link: None, arrived: true }),
+            "ACKEPOCH" => Some(Promise { leader: to, link: Some(link), arrived: false }),
+            _ => None,
+        };
+        if let Some(promise) = promise {
+            let damages = self.damages.get(&from).copied().unwrap_or(0);
+            self.promises.entry((from, tag.epoch, damages)).or_insert(promise);
         }
         self.counts[MESSAGE_LEGAL] += 1;
         let kind = join.says(from, tag)?;
@@ -183,16 +195,18 @@ impl Recovery {
     }
 
     fn received(&mut self, link: LinkId, from: PeerId, to: PeerId, tag: &Tag) {
+        // Also if its sender has gone since: what was sent before arrives.
+        if tag.kind == "ACKEPOCH" {
+            let promises =
+                self.promises.range_mut((from, tag.epoch, 0)..=(from, tag.epoch, u32::MAX));
+            for (_, promise) in promises.filter(|(_, promise)| promise.link == Some(link)) {
+                promise.arrived = true;
+            }
+        }
         let Some(join) = self.joins.get_mut(&link) else { return };
         join.received(to, tag);
-        match tag.kind {
-            "ACKEPOCH" => {
-                if let Some((_, first, arrived)) = self.promises.get_mut(&(from, tag.epoch)) {
-                    *arrived |= *first == Some(link);
-                }
-            }
-            "UPTODATE" => self.members.entry(to).or_default().failed = 0,
-            _ => {}
+        if tag.kind == "UPTODATE" {
+            self.members.entry(to).or_default().failed = 0;
         }
     }
 
@@ -200,10 +214,10 @@ impl Recovery {
     /// to another before (spec 6.6; ZOOKEEPER-335).
     fn promised(&mut self, leader: PeerId, epoch: Epoch) -> Option<Found> {
         self.counts[EPOCH_PROMISED] += 1;
-        let to_it = self.promises.iter().filter(|((_, promised), (to, _, arrived))| {
-            *promised == epoch && *to == leader && *arrived
+        let to_it = self.promises.iter().filter(|((_, promised, _), promise)| {
+            *promised == epoch && promise.leader == leader && promise.arrived
         });
-        let mut support: PeerSet = to_it.map(|((peer, _), _)| *peer).collect();
+        let mut support: PeerSet = to_it.map(|((peer, ..), _)| *peer).collect();
         support.insert(leader);
         (!self.config.is_quorum(&support)).then(|| Found {
             property: EPOCH_PROMISED,
@@ -276,8 +290,7 @@ impl Oracle for Recovery {
             Seen::Starting { peer, damaged, .. } => {
                 self.members.insert(*peer, Member::default());
                 if *damaged {
-                    // What it has promised may be forgotten.
-                    self.promises.retain(|(promised, _), _| promised != peer);
+                    *self.damages.entry(*peer).or_default() += 1;
                 }
                 None
             }

@@ -195,6 +195,8 @@ fn a_promise_that_another_leader_has_had_makes_no_quorum() {
     let before = vec![introduced, told, came, promised];
     let story = [before, joining()[..5].to_vec(), vec![begins.clone()]].concat();
     assert_eq!(judged(&story), [("EpochPromised", "minority")]);
+    let gone = [&joining()[..4], &[Seen::LinkDown { link: LINK }], &joining()[4..5]].concat();
+    assert_eq!(judged(&[gone, vec![begins.clone()]].concat()), [], "it was sent before");
     // What is on its way has not been heard; if it is lost, a second time does not count.
     let story = [joining()[..4].to_vec(), vec![begins.clone()]].concat();
     assert_eq!(judged(&story), [("EpochPromised", "minority")]);
