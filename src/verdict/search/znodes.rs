@@ -36,8 +36,9 @@ pub enum Reads {
 /// A history made ready.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// What has to be ordered. Processes number the sessions, times are steps. It stands in the order
-    /// of the calls: a read that lags began earlier, but what its session called before comes first.
+    /// What has to be ordered. Processes number the sessions, times are steps. It stands in the
+    /// order of the calls: a read that lags began earlier, but what its session called before comes
+    /// first.
     pub ops: Vec<Timed<Asked, Answer>>,
     /// Whose call each of them was; `None` for the end of a session that nobody asked for.
     pub calls: Vec<Option<CallId>>,
