@@ -19,6 +19,7 @@ pub const BUG: Bug = Bug {
                 wants proposals dense at the leader and at each learner: that is switched off, too",
     published: "met in production; no time was published",
     shows: &[
+        "MessageLegal",
         "LocalPrimaryOrder",
         "LogContiguous",
         "EpochsOrdered",

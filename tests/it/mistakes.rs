@@ -36,6 +36,7 @@ pub const ALL: &[Bug] = &[
         rewrite(rules, "missed_event_dropped", missed_event_dropped);
     }),
     mistake("delivers_twice", |rules| rewrite(rules, "delivers_twice", delivers_twice)),
+    mistake("delivers_swapped", |rules| rewrite(rules, "delivers_swapped", delivers_swapped)),
     mistake("renewal_denied", |rules| rewrite(rules, "renewal_denied", renewal_denied)),
     mistake("current_epoch_ahead", |rules| {
         rewrite(rules, "current_epoch_ahead", current_epoch_ahead);
@@ -181,6 +182,16 @@ fn delivers_twice(fx: &mut Effects) -> bool {
         list.extend(twice);
     }
     list.len() > before
+}
+
+/// A peer tells the second of the deliveries of one step before the first.
+fn delivers_swapped(fx: &mut Effects) -> bool {
+    let list = fx.list_mut();
+    let is_one = |effect: &Effect| matches!(effect, Effect::Note(Note::Delivered { .. }));
+    let mut places = (0..list.len()).filter(|at| is_one(&list[*at]));
+    let (Some(first), Some(second)) = (places.next(), places.next()) else { return false };
+    list.swap(first, second);
+    true
 }
 
 /// A peer that is up to date tells that it accepts an epoch of long ago.
