@@ -86,4 +86,17 @@ impl PeerLog {
             None => zxid <= self.base,
         }
     }
+
+    /// How many entries there are from `first` to `last`, which should be `kept`; of what lies below
+    /// the snapshot, which is not known one by one, as many as are missing. `None` if `last` is none.
+    pub fn within(&self, first: Zxid, kept: u32, last: Zxid) -> Option<u32> {
+        let end = self.entries.find(last).ok()? + 1;
+        let known = if first > self.base {
+            self.entries.find(first).map_or(0, |at| end.saturating_sub(at))
+        } else {
+            let above = self.entries.len() - self.entries.after(self.base).len();
+            end.saturating_sub(above).max(kept as usize)
+        };
+        Some(known as u32)
+    }
 }

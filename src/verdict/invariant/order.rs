@@ -436,8 +436,7 @@ impl Order {
         Ok(())
     }
 
-    /// What a peer keeps in memory to synchronise others with, against its log: as many, from the
-    /// same one on. Of what lies below its snapshot the log is not known.
+    /// What a peer keeps in memory to synchronise others with, against its log.
     fn compare_window(&mut self, peer: PeerId, probe: &Probe) -> Result<(), Breach> {
         let (first, kept) = probe.window;
         let member = self.member(peer);
@@ -445,24 +444,12 @@ impl Order {
             return Ok(());
         }
         member.window = probe.window;
-        let (base, entries) = (member.log.base, &member.log.entries);
-        let Ok(last) = entries.find(probe.applied) else { return Ok(()) };
-        let held = match entries.find(first) {
-            Ok(at) if first > base => last + 1 - at,
-            // It begins below the snapshot: at least all that is above is in it.
-            Ok(_) | Err(_) if first <= base => {
-                let above = entries.after(base).first().map(|(zxid, _)| *zxid);
-                let above = above.and_then(|zxid| entries.find(zxid).ok()).unwrap_or(last + 1);
-                (kept as usize).max(last + 1 - above.min(last + 1))
-            }
-            Ok(_) | Err(_) => 0,
-        };
+        let Some(held) = member.log.within(first, kept, probe.applied) else { return Ok(()) };
         self.counts[WINDOW_EQUALITY] += 1;
-        if held != kept as usize {
-            let detail = format!(
-                "{peer} keeps {kept} proposals from {first} to {} in memory, and {held} in its log",
-                probe.applied
-            );
+        if held != kept {
+            let last = probe.applied;
+            let detail =
+                format!("{peer} keeps {kept} proposals {first}..{last}, and logged {held}");
             return breach(WINDOW_EQUALITY, "differs", vec![peer], detail);
         }
         Ok(())
