@@ -77,6 +77,12 @@ const FIRST: &[Row] = &[
     ("TotalOrder", "quiet", "delivers_swapped", 0),
 ];
 
+/// No run is known that the property names: where else it is seen to fire.
+const UNSEEN: &[(&str, &str)] = &[
+    ("EpochPromised", "`verdict::invariant::tests` has a learner promise one epoch twice"),
+    ("WindowEquality", "`verdict::invariant::tests`: no rule makes a window another"),
+];
+
 /// What the black-box search sees, the witness sees before it, by zxids: of such runs it leaves no
 /// order out. So the search is shown what is left when one property of the witness is left out.
 const SEARCHED: (&str, &str) = ("Linearizability", "SessionOrder");
@@ -178,6 +184,9 @@ fn what_depends_on_each_property_is_fresh() {
             }
         }
     }
+    for (property, why) in UNSEEN {
+        text.push_str(&format!("| `{property}` | - | - | no run is known | {why} |\n"));
+    }
     assert!(missing.is_empty(), "`zoosim bench mutations` finds others: {missing:?}");
     must_be_fresh("reports/oracles.md", &text);
 }
@@ -188,7 +197,9 @@ fn no_property_and_no_mistake_is_left_out() {
     let name = |line: &str| line.split_whitespace().next().map(str::to_string);
     let mut listed: Vec<String> = listed.lines().filter_map(name).collect();
     let rows = || ALONE.iter().chain(FIRST);
-    let mut tested: Vec<String> = rows().map(|(property, ..)| (*property).to_string()).collect();
+    let unseen = UNSEEN.iter().map(|(property, _)| *property);
+    let tested = rows().map(|(property, ..)| *property).chain(unseen);
+    let mut tested: Vec<String> = tested.map(str::to_string).collect();
     listed.sort();
     tested.sort();
     assert_eq!(listed, tested, "each property has one row");
