@@ -50,6 +50,7 @@ pub const ALL: &[Bug] = &[
     mistake("equivocates", |rules| rewrite(rules, "equivocates", equivocates)),
     mistake("pongs_ignored", |rules| rules.peer.pong_counts = || false),
     mistake("never_expires", |rules| rewrite(rules, "never_expires", never_expires)),
+    mistake("quorum_of_one", |rules| rules.zab.quorum = |_config, peers| !peers.is_empty()),
     mistake("admits_all", |rules| rules.peer.admits = |_, _| true),
     mistake("table_altered", |rules| rewrite(rules, "table_altered", table_altered)),
     mistake("sync_labelled_old", |rules| rewrite(rules, "sync_labelled_old", sync_labelled_old)),
