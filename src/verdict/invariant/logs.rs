@@ -87,8 +87,9 @@ impl PeerLog {
         }
     }
 
-    /// How many entries there are from `first` to `last`, which should be `kept`; of what lies below
-    /// the snapshot, which is not known one by one, as many as are missing. `None` if `last` is none.
+    /// How many entries there are from `first` to `last`, which should be `kept`; of what lies
+    /// below the snapshot, which is not known one by one, as many as are missing. `None` if `last`
+    /// is none.
     pub fn within(&self, first: Zxid, kept: u32, last: Zxid) -> Option<u32> {
         let end = self.entries.find(last).ok()? + 1;
         let known = if first > self.base {
