@@ -86,6 +86,12 @@ pub fn election(setting: &Setting<'_>, knobs: &mut BTreeMap<String, u64>) {
     // finalize wait later than it did: ZooKeeper's own 100 and 200 ms have the same proportion.
     let knock = knobs.entry("dial_retry_ms".to_string()).or_default();
     *knock = (*knock).max(finalize / 2);
+    // One who follows first knocks in vain once: that, and what it then waits for, must fit into
+    // the time that both give each other, or they miss each other for ever.
+    let vain = (*knock + finalize) * 2;
+    let enough = setting.init_limit / 2 + vain.div_ceil(setting.tick.max(1)) + 1;
+    let init = knobs.entry("init_limit".to_string()).or_default();
+    *init = (*init).max(enough.min(100));
     for (name, value) in
         [("finalize_wait_ms", finalize), ("election_poll_ms", poll), ("election_poll_max_ms", most)]
     {

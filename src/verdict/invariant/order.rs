@@ -47,7 +47,7 @@ struct Member {
     window: (Zxid, u32),
     /// What its last cut took away, until it has accepted the leader that asked for the cut.
     cut: Vec<Entry>,
-    /// The last zxid delivered anywhere when its leader chose how to synchronise it.
+    /// The last zxid delivered in no later epoch when its leader chose how to synchronise it.
     chosen_at: Zxid,
     /// Its files are being read back.
     recovering: bool,
@@ -62,6 +62,8 @@ pub struct Order {
     members: BTreeMap<PeerId, Member>,
     /// Everything ever delivered, in order.
     committed: Entries,
+    /// By the epoch in which it was first delivered, the newest of them.
+    newest: BTreeMap<Epoch, Zxid>,
     /// The zxid before the first that can be delivered in this run.
     origin: Option<Zxid>,
     proposed: BTreeMap<(Zxid, Digest), PeerId>,
@@ -112,6 +114,7 @@ impl Order {
             config,
             members: BTreeMap::new(),
             committed: Entries::default(),
+            newest: BTreeMap::new(),
             origin: None,
             proposed: BTreeMap::new(),
             syncing: BTreeMap::new(),
@@ -143,8 +146,9 @@ impl Order {
                 Ok(())
             }
             Note::Synced { learner, .. } => {
-                let newest = self.committed.last().map_or(Zxid::ZERO, |(zxid, _)| zxid);
-                self.member(*learner).chosen_at = newest;
+                let epoch = self.member(peer).current;
+                let newest = self.newest.range(..=epoch).next_back();
+                self.member(*learner).chosen_at = newest.map_or(Zxid::ZERO, |(_, zxid)| *zxid);
                 Ok(())
             }
             Note::Truncated { last } => self.truncated(peer, *last),
@@ -185,9 +189,9 @@ impl Order {
         self.members.entry(peer).or_default()
     }
 
-    /// A leader may cut what it has proposed and not seen committed, and propose it again right
-    /// behind: what is judged is the log at the acknowledgement, against what was delivered when
-    /// the leader chose the cut.
+    /// A leader may cut what it has proposed and not seen committed, and propose it again: what is
+    /// judged is the log at the acknowledgement, against what was delivered in no later epoch (that
+    /// owes nothing to who follows a deposed leader) when the leader chose the cut.
     fn truncated(&mut self, peer: PeerId, last: Zxid) -> Result<(), Breach> {
         let member = self.member(peer);
         member.cut.extend_from_slice(member.log.entries.after(last));
@@ -270,6 +274,7 @@ impl Order {
     /// The entry's place in the one order: appended if it is new, equal to what is there if not.
     fn check_place(&mut self, peer: PeerId, zxid: Zxid, digest: Digest) -> Result<(), Breach> {
         self.counts[AGREEMENT] += 1;
+        let in_epoch = self.member(peer).current;
         match self.committed.find(zxid) {
             Ok(at) if self.committed.at(at) == Some((zxid, digest)) => Ok(()),
             Ok(_) => {
@@ -280,10 +285,9 @@ impl Order {
                 self.counts[LOCAL_PRIMARY_ORDER] += 1;
                 let before = self.committed.last().map(|(zxid, _)| zxid).or(self.origin);
                 self.committed.push((zxid, digest));
-                let expected = match before {
-                    Some(before) if before.epoch() == zxid.epoch() => before.counter() + 1,
-                    _ => 1,
-                };
+                self.newest.insert(in_epoch, zxid);
+                let same = before.filter(|before| before.epoch() == zxid.epoch());
+                let expected = same.map_or(1, |before| before.counter() + 1);
                 if zxid.counter() != expected {
                     let detail = format!(
                         "{zxid} is delivered right after {}: counter {expected} is missing",

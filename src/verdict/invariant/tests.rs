@@ -226,6 +226,30 @@ fn a_cut_of_a_delivered_transaction_is_found() {
     silent(vec![synced, cut, logged(B, z(1, 1)), accepts()]);
 }
 
+/// From seed 822151: A leads epoch 1 still, and does not know that B and C have gone on.
+#[test]
+fn what_a_later_epoch_delivers_is_not_owed_to_a_deposed_leader() {
+    let learner = PeerId(2);
+    let entered = |peer, epoch| note(peer, Note::EpochCurrent { epoch: Epoch(epoch) });
+    let story = |epoch| {
+        vec![
+            restored(PeerId(3), z(1, 1)),
+            entered(A, 1),
+            proposed(A, z(1, 2)),
+            logged(A, z(1, 2)),
+            logged(learner, z(1, 2)),
+            logged(PeerId(3), z(1, 2)),
+            entered(PeerId(3), epoch),
+            delivered(PeerId(3), z(1, 2)),
+            note(A, Note::Synced { learner, mode: SyncMode::Trunc, txns: 0 }),
+            note(learner, Note::Truncated { last: z(1, 1) }),
+            note(learner, Note::NewLeaderAccepted { epoch: Epoch(1), last: z(1, 1) }),
+        ]
+    };
+    silent(story(2));
+    fires("CommittedLogDurability", "cut", story(1));
+}
+
 #[test]
 fn a_delivery_that_a_minority_holds_is_found() {
     let story = vec![proposed(A, z(1, 2)), logged(A, z(1, 2)), delivered(A, z(1, 2))];

@@ -41,7 +41,8 @@ pub enum Excuse {
     },
     /// A step of synchronisation may take longer than leader and learner wait for it.
     InitLimit {
-        /// The longest from one packet that is waited for to the next.
+        /// The longest from one packet that is waited for to the next, or until the first when a
+        /// learner has dialled in vain once, as its leader had not decided yet.
         takes_us: u64,
         /// `init_limit` ticks by the fastest clock.
         limit_us: u64,
@@ -170,6 +171,9 @@ fn of_limits(plan: &Plan, times: &Times) -> Option<Excuse> {
     }
     // Before it accepts an epoch or a leader's history, a peer makes another file durable.
     let takes_us = takes_us.saturating_add(times.sync_us.saturating_mul(2));
+    let vain_ms = plan.knob("dial_retry_ms").saturating_add(plan.knob("finalize_wait_ms"));
+    let first_us = vain_ms.saturating_mul(1000).saturating_add(times.round_trip_us());
+    let takes_us = takes_us.max(first_us);
     let limit_us = ticks_us(plan, plan.knob("init_limit"));
     (takes_us > limit_us).then_some(Excuse::InitLimit { takes_us, limit_us })
 }
