@@ -19,12 +19,14 @@ impl Replay<'_> {
         let guessing = self.tape.log.is_empty();
         let mut soonest = vec![NONE; if guessing { self.axis.len() } else { 0 }];
         self.known.reached = vec![0; self.tape.sessions.len()];
+        self.known.closes = vec![false; self.tape.sessions.len()];
         for index in 0..self.tape.calls.len() as u32 {
             let rec = &self.tape.calls[index as usize];
             if !rec.part.has(flag::PLACED) {
                 if rec.part.code == LOST && rec.part.kind.is_txn() {
                     let after = self.known.reached[rec.session as usize];
                     self.known.unanswered.push((index, after));
+                    self.known.txn(&self.tape.parts, index, rec);
                 }
                 continue;
             }
@@ -43,7 +45,8 @@ impl Replay<'_> {
                 views[index as usize] = key;
                 continue;
             }
-            self.known.writes.push(index);
+            self.known.txn(&self.tape.parts, index, rec);
+            self.known.write(index, rec, key);
             returns[key as usize] = rec.ret;
             let other = std::mem::replace(&mut self.writer[key as usize], index);
             if other != GAP {

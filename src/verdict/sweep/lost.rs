@@ -33,12 +33,56 @@ const TRIES: u64 = 2000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     /// Calls that were answered as transactions of their own, by call.
-    pub(super) writes: Vec<u32>,
+    pub(super) writes: Vec<Write>,
+    /// Those among them whose effect depends on more than the node that they name.
+    pub(super) depending: Vec<u32>,
     /// Calls for transactions without an answer, each with the latest key that its session had
     /// been shown.
     pub(super) unanswered: Vec<(u32, u32)>,
+    /// Calls of either that make ephemerals.
+    pub(super) owning: Vec<u32>,
+    /// By session: whether a closeSession of its own was answered.
+    pub(super) closes: Vec<bool>,
     /// By session: the latest key that it was shown at all.
     pub(super) reached: Vec<u32>,
+}
+
+/// A call that was answered as a transaction of its own: what is asked of all of them, beside each
+/// other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Write {
+    pub(super) call: u32,
+    pub(super) session: u32,
+    pub(super) key: u32,
+}
+
+impl Known {
+    /// A call that is, or may have been, a transaction.
+    pub(super) fn txn(&mut self, parts: &[Part], call: u32, rec: &Rec) {
+        if makes_ephemerals(parts, &rec.part) {
+            self.owning.push(call);
+        }
+    }
+
+    /// One that was answered as such.
+    pub(super) fn write(&mut self, call: u32, rec: &Rec, key: u32) {
+        self.writes.push(Write { call, session: rec.session, key });
+        match rec.part.kind {
+            Kind::Create if !rec.part.has(flag::SEQUENTIAL) => {}
+            Kind::Create | Kind::Delete | Kind::Multi => self.depending.push(call),
+            Kind::Close => self.closes[rec.session as usize] |= rec.part.code == OK,
+            Kind::SetData
+            | Kind::Check
+            | Kind::Exists
+            | Kind::GetData
+            | Kind::GetChildren
+            | Kind::MultiRead
+            | Kind::Sync
+            | Kind::SetWatches
+            | Kind::Ping
+            | Kind::CreateSession => {}
+        }
+    }
 }
 
 /// One lost call, or the unseen end of a session.
@@ -128,21 +172,22 @@ impl Unknowns {
 
     /// The lost calls of a tape, with the bounds that their sessions' other calls put (P2).
     pub(super) fn of(replay: &Replay<'_>) -> Unknowns {
-        let (tape, axis, known) = (&*replay.tape, &replay.axis, &replay.known);
+        let (tape, known) = (&*replay.tape, &replay.known);
         let mut unknowns = Unknowns { trying: NONE, ..Unknowns::default() };
         unknowns.counted = vec![false; tape.paths.len()];
         let sessions = tape.sessions.len();
-        let (mut ephemeral, mut closes) = (vec![false; sessions], vec![false; sessions]);
+        let mut ephemeral = vec![false; sessions];
+        for call in &known.owning {
+            ephemeral[tape.calls[*call as usize].session as usize] = true;
+        }
         let mut next = vec![NONE; sessions];
         let mut later = known.writes.iter().rev().peekable();
         for (call, after) in known.unanswered.iter().rev() {
-            while let Some(write) = later.next_if(|write| *write > call) {
-                let rec = &tape.calls[*write as usize];
-                next[rec.session as usize] =
-                    axis.key(rec.zxid).unwrap_or(NONE).min(next[rec.session as usize]);
+            while let Some(write) = later.next_if(|write| write.call > *call) {
+                let next = &mut next[write.session as usize];
+                *next = write.key.min(*next);
             }
             let Rec { session, part, call: called, .. } = tape.calls[*call as usize];
-            ephemeral[session as usize] |= makes_ephemerals(&tape.parts, &part);
             let (before, fixed, placed) = (next[session as usize], NONE, GAP);
             let (call, after) = (*call, *after);
             unknowns.list.push(Unknown {
@@ -157,11 +202,6 @@ impl Unknowns {
             });
         }
         unknowns.list.reverse();
-        for write in &known.writes {
-            let Rec { session, part, .. } = &tape.calls[*write as usize];
-            ephemeral[*session as usize] |= makes_ephemerals(&tape.parts, part);
-            closes[*session as usize] |= part.kind == Kind::Close && part.code == OK;
-        }
         for (number, unknown) in unknowns.list.iter().enumerate() {
             let own = std::slice::from_ref(&unknown.part);
             let multi = unknown.part.kind == Kind::Multi;
@@ -176,7 +216,7 @@ impl Unknowns {
         }
         for session in 0..sessions {
             unknowns.ends.push(NONE);
-            if ephemeral[session] && !closes[session] {
+            if ephemeral[session] && !known.closes[session] {
                 unknowns.ends[session] = unknowns.list.len() as u32;
                 unknowns.list.push(Unknown {
                     call: NONE,
@@ -192,7 +232,7 @@ impl Unknowns {
         }
         if unknowns.any() {
             let lost = unknowns.list.iter().map(|unknown| (&unknown.part, unknown.after));
-            unknowns.unsure = Unsure::of(replay, lost, &closes);
+            unknowns.unsure = Unsure::of(replay, lost);
             unknowns.told = vec![false; sessions];
             for tick in &tape.ticks {
                 if let Tick::Expired(session) = tick {

@@ -386,8 +386,7 @@ impl<'a> Replay<'a> {
             if parent != NONE && self.tree.node(parent).alive {
                 part.seq = self.tree.node(parent).creates - self.lost.births_since(parent);
                 part.flags &= !flag::SEQUENTIAL;
-                let full = format!("{}{:010}", self.tape.paths.text(part.path), part.seq);
-                part.path = self.tape.paths.intern(&full);
+                part.path = self.tape.paths.numbered(part.path, part.seq);
                 part.code = OK;
                 self.tree.fit(&self.tape.paths);
             }

@@ -29,17 +29,15 @@ impl Unsure {
     pub(super) fn of<'t>(
         replay: &Replay<'_>,
         lost: impl Iterator<Item = (&'t Part, u32)>,
-        closes: &[bool],
     ) -> Unsure {
         let (tape, known) = (&*replay.tape, &replay.known);
         let none = vec![NEVER; tape.paths.len()];
         let mut unsure = Unsure { itself: none.clone(), kids: none.clone(), stems: none, marks: 0 };
         lost.for_each(|(part, after)| unsure.mark(tape, part, after));
         // Whoever ends takes with it what it owns.
-        let unanswered = known.unanswered.iter().map(|(call, _)| call);
-        for call in known.writes.iter().chain(unanswered) {
+        for call in &known.owning {
             let rec = &tape.calls[*call as usize];
-            if closes[rec.session as usize] {
+            if known.closes[rec.session as usize] {
                 continue;
             }
             let own = std::slice::from_ref(&rec.part);
@@ -51,24 +49,8 @@ impl Unsure {
         let families = unsure.families(tape);
         unsure.spread(tape, &families);
         // A write whose answer may depend on what is not sure may not have been carried out.
-        let depends = |part: &Part| match part.kind {
-            Kind::Create => part.has(flag::SEQUENTIAL),
-            Kind::Delete | Kind::Multi => true,
-            Kind::SetData
-            | Kind::Check
-            | Kind::Close
-            | Kind::Exists
-            | Kind::GetData
-            | Kind::GetChildren
-            | Kind::MultiRead
-            | Kind::Sync
-            | Kind::SetWatches
-            | Kind::Ping
-            | Kind::CreateSession => false,
-        };
         let part = |call: &u32| &tape.calls[*call as usize].part;
-        let writes = known.writes.iter().filter(|call| depends(part(call)));
-        let mut writes: Vec<u32> = writes.copied().collect();
+        let mut writes = known.depending.clone();
         loop {
             let before = unsure.marks;
             // What is not sure once stays so.
