@@ -13,6 +13,7 @@ use super::court::Place;
 use super::replay::{GAP, Replay, TAKEN};
 use super::tape::{Connect, Event, Kind, OK, Rec, Tape, Tick, flag};
 use super::tree::{CHILDREN, DELETED};
+use super::watches::Due;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Session {
@@ -27,7 +28,9 @@ struct Line {
     /// Calls without an answer: the first, from which [`Walk::behind`] leads on, and the last.
     first: u32,
     last: u32,
-    /// Its dues: where the next ones stand, and where they end.
+    /// Its dues: the zxid of the first that was not delivered ([`NOTHING`] if there is none), where
+    /// that stands, and where they end.
+    due: u64,
     next: u32,
     end: u32,
     /// The session left watches on an earlier connection, which its library may have registered
@@ -53,36 +56,40 @@ struct Walk<'r, 'a> {
     left: BTreeSet<(u32, u32, u8)>,
     /// Those that they had left on earlier connections, by connection.
     inherited: BTreeSet<(u32, u32, u8)>,
-    /// Dues by connection, in zxid order; those delivered have rank [`NONE`].
-    dues: Vec<u32>,
+    /// Dues by connection, in the order in which they fired.
+    dues: Vec<Due>,
     delivered: Vec<bool>,
     /// setWatches are shown as calls: then nothing is registered unseen.
     shown: bool,
 }
 
+/// Later than all zxids: nothing is due.
+const NOTHING: u64 = u64::MAX;
 /// So many moments are looked ahead.
 const AHEAD: usize = 64;
 
 /// Walks over all that was seen, in order.
 pub(super) fn walk(replay: &mut Replay<'_>) {
-    let none =
-        Line { floor: 0, first: NONE, last: NONE, next: 0, end: 0, inherits: false, gone: false };
+    let none = Line {
+        floor: 0,
+        first: NONE,
+        last: NONE,
+        due: NOTHING,
+        next: 0,
+        end: 0,
+        inherits: false,
+        gone: false,
+    };
     let mut lines = vec![none; replay.tape.conns.len()];
-    let dues = &replay.watches.dues;
-    for due in dues {
-        lines[due.conn as usize].end += 1;
-    }
-    let mut start = 0;
-    for line in &mut lines {
-        let count = line.end;
-        (line.next, line.end) = (start, start);
-        start += count;
-    }
-    let mut order = vec![0u32; dues.len()];
-    for (index, due) in dues.iter().enumerate() {
+    let mut dues = std::mem::take(&mut replay.watches.dues);
+    // Sorting keeps what is equal in order.
+    dues.sort_by_key(|due| due.conn);
+    for (at, due) in dues.iter().enumerate() {
         let line = &mut lines[due.conn as usize];
-        order[line.end as usize] = index as u32;
-        line.end += 1;
+        if line.due == NOTHING {
+            (line.due, line.next) = (due.zxid, at as u32);
+        }
+        line.end = at as u32 + 1;
     }
     let mut walk = Walk {
         sessions: vec![Session::default(); replay.tape.sessions.len()],
@@ -93,8 +100,8 @@ pub(super) fn walk(replay: &mut Replay<'_>) {
         caught: BTreeMap::new(),
         left: BTreeSet::new(),
         inherited: BTreeSet::new(),
-        delivered: vec![false; order.len()],
-        dues: order,
+        delivered: vec![false; dues.len()],
+        dues,
         shown: !replay.tape.rewatches.is_empty(),
         replay,
     };
@@ -314,14 +321,14 @@ impl Walk<'_, '_> {
 
     /// What fired by the state of an answer has been told before it (P6b, P6d).
     fn events_first(&mut self, rec: &Rec, rank: u32) {
-        self.skip_delivered(rec.conn);
         let line = &self.lines[rec.conn as usize];
-        if line.next == line.end {
+        if line.due == NOTHING {
             return;
         }
         self.replay.court.count(Property::WatchBeforeData);
-        let due = self.replay.watches.dues[self.dues[line.next as usize] as usize];
-        if due.zxid <= rec.zxid {
+        if line.due <= rec.zxid {
+            let at = line.next;
+            let due = self.dues[at as usize];
             let path = self.replay.tape.paths.text(due.path);
             let (zxid, view) = (Zxid(due.zxid), Zxid(rec.zxid));
             let detail = format!(
@@ -334,16 +341,18 @@ impl Walk<'_, '_> {
             let (property, kind) = (Property::WatchBeforeData, "data_first");
             self.replay.court.wrong(doubtful, property, kind, place, detail);
             // It is said once.
-            let at = line.next as usize;
-            self.delivered[at] = true;
+            self.deliver(rec.conn, at);
         }
     }
 
-    fn skip_delivered(&mut self, conn: u32) {
+    fn deliver(&mut self, conn: u32, at: u32) {
+        self.delivered[at as usize] = true;
         let line = &mut self.lines[conn as usize];
         while line.next < line.end && self.delivered[line.next as usize] {
             line.next += 1;
         }
+        let more = line.next < line.end;
+        line.due = if more { self.dues[line.next as usize].zxid } else { NOTHING };
     }
 
     /// A session comes back on another connection: its library registers there again what watches
@@ -378,19 +387,16 @@ impl Walk<'_, '_> {
         }
         let line = &mut self.lines[conn as usize];
         line.floor = line.floor.max(zxid);
-        self.skip_delivered(conn);
-        let line = &self.lines[conn as usize];
         self.replay.court.count(Property::WatchSpurious);
-        let dues = &self.replay.watches.dues;
+        let first = line.due;
+        let line = &self.lines[conn as usize];
         let mut open = (line.next..line.end).filter(|at| !self.delivered[*at as usize]);
-        let mut first = None;
         let found = open.find(|at| {
-            let due = &dues[self.dues[*at as usize] as usize];
-            first = first.or(Some(due.zxid));
+            let due = &self.dues[*at as usize];
             due.zxid > zxid
                 || (due.zxid, due.path, due.kind) == (zxid, path, kind) && due.rank < rank
         });
-        let found = found.filter(|at| dues[self.dues[*at as usize] as usize].zxid == zxid);
+        let found = found.filter(|at| self.dues[*at as usize].zxid == zxid);
         let Some(found) = found.filter(|_| !line.gone) else {
             if !inherited || !self.replay.real[event as usize] {
                 let text = self.replay.tape.paths.text(path);
@@ -405,9 +411,9 @@ impl Walk<'_, '_> {
             }
             return;
         };
-        self.delivered[found as usize] = true;
+        self.deliver(conn, found);
         self.replay.court.count(Property::WatchBeforeData);
-        if first.is_some_and(|first| first < zxid) {
+        if first < zxid {
             let detail = format!("the event of {} overtook an earlier one", Zxid(zxid));
             let place = Place { rank, call: None };
             let (doubtful, kind) = (self.replay.lost.unsure(), "event_order");
