@@ -78,10 +78,11 @@ impl Court {
         detail: String,
     ) {
         self.broken[property as usize] += 1;
-        self.keep(PROPERTIES[property as usize].0, kind, place, detail, false);
+        self.keep(PROPERTIES[property as usize].0, kind, place, || detail, false);
     }
 
-    /// A property is broken; if `doubtful`, unless a lost call did other than was guessed.
+    /// A property is broken; if `doubtful`, unless a lost call did other than was guessed. Very
+    /// many may be: only of those that are kept it is said how.
     #[cold]
     pub(super) fn wrong(
         &mut self,
@@ -89,7 +90,7 @@ impl Court {
         property: Property,
         kind: &'static str,
         place: Place,
-        detail: String,
+        detail: impl FnOnce() -> String,
     ) {
         if !doubtful {
             self.broken[property as usize] += 1;
@@ -97,11 +98,11 @@ impl Court {
         self.keep(PROPERTIES[property as usize].0, kind, place, detail, doubtful);
     }
 
-    /// A read was stale. Very many may be: only of those that are kept it is said how.
+    /// A read was stale. Very many may be, too.
     pub(super) fn stale(&mut self, place: Place, detail: impl FnOnce() -> String) {
         self.broken[PROPERTIES.len()] += 1;
         if self.breaches.len() < KEPT {
-            self.keep(FRESH.0, "stale", place, detail(), false);
+            self.keep(FRESH.0, "stale", place, detail, false);
         }
     }
 
@@ -110,14 +111,14 @@ impl Court {
         property: &'static str,
         kind: &'static str,
         place: Place,
-        detail: String,
+        detail: impl FnOnce() -> String,
         doubtful: bool,
     ) {
         let list = if doubtful { &mut self.doubts } else { &mut self.breaches };
         // Stale reads are many, and wanted by one level only: they do not crowd the others out.
         let most = if property == FRESH.0 { KEPT } else { 2 * KEPT };
         if list.len() < most {
-            let Place { rank, call } = place;
+            let (Place { rank, call }, detail) = (place, detail());
             list.push(Breach { property, kind, time: 0, rank, call, detail });
         }
     }

@@ -63,12 +63,14 @@ impl Replay<'_> {
             && !self.explained_read(key, &rec.part)
         {
             let zxid = self.axis.zxid(key);
-            let detail = format!(
-                "{:?} of `{}` at {zxid}, answered by call {}: not the state there ({field})",
-                rec.part.kind,
-                self.tape.paths.text(rec.part.path),
-                rec.id.0
-            );
+            let detail = || {
+                format!(
+                    "{:?} of `{}` at {zxid}, answered by call {}: not the state there ({field})",
+                    rec.part.kind,
+                    self.tape.paths.text(rec.part.path),
+                    rec.id.0
+                )
+            };
             let property = match field {
                 "not_caught_up" => Property::WatchLost,
                 "not_missed" => Property::WatchSpurious,

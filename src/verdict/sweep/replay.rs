@@ -215,7 +215,7 @@ impl<'a> Replay<'a> {
         }
         life.latest = life.latest.max(call + 1);
         if life.closed != NONE && rec.part.code != LOST {
-            let detail = format!("call {} took effect in a closed session", rec.id.0);
+            let detail = || format!("call {} took effect in a closed session", rec.id.0);
             let doubtful = self.lost.unsure();
             let (property, kind) = (Property::SessionExpiry, "alive_after_death");
             self.court.wrong(doubtful, property, kind, place, detail);
@@ -234,13 +234,15 @@ impl<'a> Replay<'a> {
             let property =
                 if sequential { Property::SequentialNames } else { Property::WriteOutcome };
             let zxid = self.axis.zxid(key);
-            let detail = format!(
-                "{:?} of `{}`, {zxid}, answered by call {}: not what the state before it allows \
+            let detail = || {
+                format!(
+                    "{:?} of `{}`, {zxid}, answered by call {}: not what the state before it allows \
                  ({what})",
-                rec.part.kind,
-                self.tape.paths.text(rec.part.path),
-                rec.id.0
-            );
+                    rec.part.kind,
+                    self.tape.paths.text(rec.part.path),
+                    rec.id.0
+                )
+            };
             let doubtful = self.lost.doubts(self.tape, &rec.part, key);
             self.court.wrong(doubtful, property, what, place, detail);
             self.tree.settle();

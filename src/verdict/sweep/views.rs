@@ -256,7 +256,7 @@ impl<'a> Walk<'a> {
     fn stuck(&mut self, rec: &Rec, least: u32, most: u32) {
         let (place, id) = (Place { rank: rec.ret, call: Some(rec.id) }, rec.id.0);
         if self.earliest(&rec.part, 0).is_none() {
-            let detail = format!("no state answers as call {id} was answered");
+            let detail = || format!("no state answers as call {id} was answered");
             let doubtful = self.replay.lost.doubts(self.replay.tape, &rec.part, NONE);
             let (property, kind) = (Property::ReadValue, "no_such_state");
             self.replay.court.wrong(doubtful, property, kind, place, detail);
@@ -264,10 +264,12 @@ impl<'a> Walk<'a> {
             let axis = &self.replay.axis;
             let last = axis.len() as u32 - 1;
             let (least, most) = (axis.zxid(least.min(last)), axis.zxid(most.min(last)));
-            let detail = format!(
-                "no state answers as call {id} was answered from {least}, which it must see, to \
+            let detail = || {
+                format!(
+                    "no state answers as call {id} was answered from {least}, which it must see, to \
                  {most}, the last that it can"
-            );
+                )
+            };
             let doubtful = self.replay.lost.unsure();
             self.replay.court.wrong(doubtful, Property::SessionOrder, "no_view", place, detail);
         }

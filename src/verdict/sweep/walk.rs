@@ -262,7 +262,7 @@ impl Walk<'_, '_> {
             let detail = format!("call {} succeeded in a dead session", rec.id.0);
             court.broken(Property::SessionExpiry, "alive_after_death", place, detail);
         } else if closed != NONE && shown.is_some_and(|shown| shown >= closed) {
-            let detail = format!("call {} succeeded where its session is closed", rec.id.0);
+            let detail = || format!("call {} succeeded where its session is closed", rec.id.0);
             let doubtful = self.replay.lost.unsure();
             let (property, kind) = (Property::SessionExpiry, "alive_after_death");
             self.replay.court.wrong(doubtful, property, kind, place, detail);
@@ -303,7 +303,7 @@ impl Walk<'_, '_> {
         };
         if sync {
             let (property, kind) = (Property::SyncedRead, "sync_behind");
-            self.replay.court.wrong(doubtful, property, kind, place, detail());
+            self.replay.court.wrong(doubtful, property, kind, place, detail);
         } else {
             self.replay.court.stale(place, detail);
         }
@@ -331,10 +331,12 @@ impl Walk<'_, '_> {
             let due = self.dues[at as usize];
             let path = self.replay.tape.paths.text(due.path);
             let (zxid, view) = (Zxid(due.zxid), Zxid(rec.zxid));
-            let detail = format!(
-                "call {} was answered at {view} before the event {} of `{path}`, fired by {zxid}",
-                rec.id.0, due.kind
-            );
+            let detail = || {
+                format!(
+                    "call {} was answered at {view} before the event {} of `{path}`, fired by {zxid}",
+                    rec.id.0, due.kind
+                )
+            };
             let place = Place { rank, call: Some(rec.id) };
             let key = self.replay.axis.key(due.zxid).unwrap_or(NONE);
             let doubtful = self.replay.lost.doubts_path(due.path, key);
@@ -403,7 +405,7 @@ impl Walk<'_, '_> {
                 let key = self.replay.axis.key(zxid).unwrap_or(NONE);
                 let zxid = Zxid(zxid);
                 let detail =
-                    format!("event {kind} of `{text}` at {zxid}, but no watch of it fires then");
+                    || format!("event {kind} of `{text}` at {zxid}, but no watch of it fires then");
                 let place = Place { rank, call: None };
                 let doubtful = self.replay.lost.doubts_path(path, key);
                 let (property, kind) = (Property::WatchSpurious, "unexpected");
@@ -414,7 +416,7 @@ impl Walk<'_, '_> {
         self.deliver(conn, found);
         self.replay.court.count(Property::WatchBeforeData);
         if first < zxid {
-            let detail = format!("the event of {} overtook an earlier one", Zxid(zxid));
+            let detail = || format!("the event of {} overtook an earlier one", Zxid(zxid));
             let place = Place { rank, call: None };
             let (doubtful, kind) = (self.replay.lost.unsure(), "event_order");
             self.replay.court.wrong(doubtful, Property::WatchBeforeData, kind, place, detail);
