@@ -31,8 +31,8 @@ const REASONS: [&str; 8] = [
     "left_leader unreachable",
 ];
 
-/// Operations of devices that fail, and how. A change to a file that is not there is not among them:
-/// behind a file that could not be created a device refuses everything, and for the same reason.
+/// Operations of devices that fail, and how. None fails because its file is not there: behind a
+/// file that could not be created a device refuses everything, and for the same reason.
 const DISK_ERRORS: [&str; 17] = [
     "log create eio",
     "log create enospc",

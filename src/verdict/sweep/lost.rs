@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::verdict::names::NONE;
 
+use super::quiet::Quiet;
 use super::replay::{CLOSE, GAP, Replay, TAKEN, parts_of};
 use super::shown::Shown;
 use super::tape::{Kind, OK, Part, Rec, Tape, Tick, flag};
@@ -119,6 +120,10 @@ pub(super) struct Unknowns {
     /// Sessions of which a client was told that they are dead.
     pub(super) told: Vec<bool>,
     unsure: Unsure,
+    /// When answers say that nothing happened.
+    pub(super) quiet: Quiet,
+    /// By key: how many lost calls may have happened there.
+    pub(super) wanted: Vec<u32>,
     /// Parents under which a lost call may have made a sequential name, and the keys of all
     /// creates there: they tell which number it got.
     births: BTreeMap<u32, Vec<u32>>,
@@ -240,6 +245,8 @@ impl Unknowns {
                 }
             }
             unknowns.look_at_stats(replay);
+            unknowns.wanted = unknowns.wishes(replay.axis.len());
+            unknowns.quiet = Quiet::of(replay, unknowns.paths(replay));
         }
         unknowns.attempts = 10_000 + ATTEMPTS * unknowns.list.len() as u64;
         unknowns
@@ -258,7 +265,7 @@ fn makes_ephemerals(parts: &[Part], part: &Part) -> bool {
 }
 
 /// The paths whose state a write may change.
-fn touched(parts: &[Part], parents: &[u32], part: &Part) -> Vec<u32> {
+pub(super) fn touched(parts: &[Part], parents: &[u32], part: &Part) -> Vec<u32> {
     let mut paths = Vec::new();
     match part.kind {
         Kind::Create | Kind::Delete => {

@@ -38,6 +38,7 @@ mod lost;
 mod multi;
 mod paths;
 mod place;
+mod quiet;
 mod reads;
 mod replay;
 mod shown;

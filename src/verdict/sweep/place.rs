@@ -8,8 +8,11 @@ use super::lost::{Goal, REACH, Unknown};
 use super::replay::{GAP, Replay, parts_of};
 use super::tape::{EARLY, Kind, OK, Part, flag};
 
-/// How many of the dark keys are tried, the latest first.
+/// How many of the dark keys are tried: those that leave most to other lost calls, and of these the
+/// latest first.
 const PLACES: usize = 3;
+/// Out of so many.
+const CHOICE: usize = 32;
 
 impl Replay<'_> {
     /// Lost calls that touch what the goal is about, and may have happened by now.
@@ -112,16 +115,27 @@ impl Replay<'_> {
                 && self.axis.zxid(at).counter() != 0
                 && self.in_turn(unknown, at)
         };
+        let changes = self.changes(&part, session);
+        let quiet = |at: u32| self.lost.quiet.since(&changes, at);
         let mut places: Vec<u32> = Vec::new();
         let here = matches!(goal, Goal::Shown(_)) && (fixed == NONE || fixed == key);
-        if here && free(key) {
+        if here && free(key) && quiet(key).is_none() {
             places.push(key);
         }
-        if fixed == NONE {
-            let reach = bound.max(last.saturating_sub(REACH));
-            let dark = |at: &u32| free(*at) && !self.lost.shown.contains_key(at);
-            places.extend((reach + 1..=last).rev().filter(dark).take(PLACES));
+        let mut dark: Vec<u32> = Vec::new();
+        let (reach, mut at) = (bound.max(last.saturating_sub(REACH)), last);
+        while fixed == NONE && at > reach && dark.len() < CHOICE {
+            if !free(at) || self.lost.shown.contains_key(&at) {
+                at -= 1;
+            } else if let Some(since) = quiet(at) {
+                at = since;
+            } else {
+                dark.push(at);
+                at -= 1;
+            }
         }
+        dark.sort_by_key(|at| self.lost.wanted[*at as usize]);
+        places.extend(dark.into_iter().take(PLACES));
         places
     }
 

@@ -236,8 +236,8 @@ impl<'a> Replay<'a> {
             let zxid = self.axis.zxid(key);
             let detail = || {
                 format!(
-                    "{:?} of `{}`, {zxid}, answered by call {}: not what the state before it allows \
-                 ({what})",
+                    "{:?} of `{}`, {zxid}, answered by call {}: not what the state before it \
+                 allows ({what})",
                     rec.part.kind,
                     self.tape.paths.text(rec.part.path),
                     rec.id.0

@@ -266,8 +266,8 @@ impl<'a> Walk<'a> {
             let (least, most) = (axis.zxid(least.min(last)), axis.zxid(most.min(last)));
             let detail = || {
                 format!(
-                    "no state answers as call {id} was answered from {least}, which it must see, to \
-                 {most}, the last that it can"
+                    "no state answers as call {id} was answered from {least}, which it must see, \
+                 to {most}, the last that it can"
                 )
             };
             let doubtful = self.replay.lost.unsure();

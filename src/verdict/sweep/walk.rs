@@ -333,7 +333,8 @@ impl Walk<'_, '_> {
             let (zxid, view) = (Zxid(due.zxid), Zxid(rec.zxid));
             let detail = || {
                 format!(
-                    "call {} was answered at {view} before the event {} of `{path}`, fired by {zxid}",
+                    "call {} was answered at {view} before the event {} of `{path}`, fired by \
+                     {zxid}",
                     rec.id.0, due.kind
                 )
             };
