@@ -219,9 +219,9 @@ impl Unknowns {
                 unknowns.by_path.entry(path).or_default().push(number as u32);
             }
         }
-        for session in 0..sessions {
+        for (session, owns) in ephemeral.into_iter().enumerate() {
             unknowns.ends.push(NONE);
-            if ephemeral[session] && !known.closes[session] {
+            if owns && !known.closes[session] {
                 unknowns.ends[session] = unknowns.list.len() as u32;
                 unknowns.list.push(Unknown {
                     call: NONE,
