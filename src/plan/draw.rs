@@ -108,7 +108,7 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
     let mut planned = scenario.faults.clone();
     planned.extend(faults::draw(&setting, clients.len() as u32, &mut frail));
     faults::leave_servers(&planned, &frail, voters, &mut clients);
-    Plan {
+    let mut plan = Plan {
         zoosim: "plan/1".to_string(),
         scenario: scenario.name.clone(),
         seed,
@@ -132,7 +132,11 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         calm_at: setting.calm_at,
         settle: scenario.settle.unwrap_or(setting.tick * 4),
         net,
+    };
+    if scenario.swarm.allows("knobs") && !scenario.knobs.contains_key("init_limit") {
+        knobs::leave_room(&mut plan);
     }
+    plan
 }
 
 /// Small ensembles have nearly all the bugs of large ones.

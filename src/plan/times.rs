@@ -48,6 +48,21 @@ impl Times {
         client.saturating_add(peers).saturating_add(plan.disk.log_sync.least_us())
     }
 
+    /// So many ticks by the clock of a plan that runs fastest.
+    pub fn ticks_us(plan: &Plan, ticks: u64) -> u64 {
+        let fastest = plan.clocks.iter().map(|clock| clock.drift_ppm).max().unwrap_or(0);
+        let rate = 1_000_000 + fastest.clamp(0, 1_000_000) as u64;
+        let us = plan.knob("tick_ms").saturating_mul(1000).saturating_mul(ticks);
+        (u128::from(us) * 1_000_000 / u128::from(rate)) as u64
+    }
+
+    /// From the election of a leader to the first packet of a learner that dialled it in vain
+    /// once, because it had not decided yet.
+    pub fn first_packet_us(&self, plan: &Plan) -> u64 {
+        let vain_ms = plan.knob("dial_retry_ms").saturating_add(plan.knob("finalize_wait_ms"));
+        vain_ms.saturating_mul(1000).saturating_add(self.round_trip_us())
+    }
+
     /// From one peer to another and back.
     pub fn round_trip_us(&self) -> u64 {
         self.one_way_us.saturating_mul(2)

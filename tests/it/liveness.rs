@@ -9,6 +9,7 @@ use zoosim::kit::Kit;
 use zoosim::plan::{Delay, Fault, Plan, Planned, Target, When};
 use zoosim::run::Run;
 use zoosim::verdict::Outcome;
+use zoosim::verdict::liveness::Demands;
 
 use crate::scenarios::plan;
 
@@ -90,4 +91,22 @@ fn an_edit_with_which_nobody_could_serve_is_neither_a_violation_nor_a_pass() {
         let Outcome::Unknown(text) = &outcome else { panic!("{outcome}") };
         assert!(text.starts_with("excused: ") && text.contains(why), "{text}");
     }
+}
+
+/// What excuses is not more than what nobody could survive: right above it, all serve again.
+#[test]
+fn the_shortest_init_limit_that_is_no_excuse_is_enough() {
+    let mut shorter = 0;
+    for seed in 0..100 {
+        let mut plan = Plan::clone(&plan("default", seed));
+        let drawn = plan.knob("init_limit");
+        let excused = |plan: &mut Plan, ticks: u64| {
+            plan.knobs.insert("init_limit".to_string(), ticks);
+            Demands::of(plan).excuse.is_some()
+        };
+        let least = (1..=drawn).find(|ticks| !excused(&mut plan, *ticks));
+        shorter += u32::from(least < Some(drawn));
+        assert_eq!(outcome(plan), Outcome::Pass, "seed {seed}: {least:?} ticks");
+    }
+    assert!(shorter > 80, "only {shorter} plans had room");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{Dice, Draw};
 
+use super::super::{Plan, Times};
 use super::Setting;
 
 /// Every knob: name, default, smallest and largest sensible value, and what it is.
@@ -86,15 +87,17 @@ pub fn election(setting: &Setting<'_>, knobs: &mut BTreeMap<String, u64>) {
     // finalize wait later than it did: ZooKeeper's own 100 and 200 ms have the same proportion.
     let knock = knobs.entry("dial_retry_ms".to_string()).or_default();
     *knock = (*knock).max(finalize / 2);
-    // One who follows first knocks in vain once: that, and what it then waits for, must fit into
-    // the time that both give each other, or they miss each other for ever.
-    let vain = (*knock + finalize) * 2;
-    let enough = setting.init_limit / 2 + vain.div_ceil(setting.tick.max(1)) + 1;
-    let init = knobs.entry("init_limit".to_string()).or_default();
-    *init = (*init).max(enough.min(100));
     for (name, value) in
         [("finalize_wait_ms", finalize), ("election_poll_ms", poll), ("election_poll_max_ms", most)]
     {
         knobs.insert(name.to_string(), value);
     }
+}
+
+/// One who follows first may dial once in vain. It has time to come back before its leader gives
+/// it up, or they would miss each other for ever (seed 994999).
+pub fn leave_room(plan: &mut Plan) {
+    let first_us = Times::of(plan).first_packet_us(plan);
+    let ticks = (plan.knob("init_limit")..=100).find(|t| Times::ticks_us(plan, *t) >= first_us);
+    plan.knobs.insert("init_limit".to_string(), ticks.unwrap_or(100));
 }

@@ -274,7 +274,6 @@ impl Order {
     /// The entry's place in the one order: appended if it is new, equal to what is there if not.
     fn check_place(&mut self, peer: PeerId, zxid: Zxid, digest: Digest) -> Result<(), Breach> {
         self.counts[AGREEMENT] += 1;
-        let in_epoch = self.member(peer).current;
         match self.committed.find(zxid) {
             Ok(at) if self.committed.at(at) == Some((zxid, digest)) => Ok(()),
             Ok(_) => {
@@ -285,6 +284,7 @@ impl Order {
                 self.counts[LOCAL_PRIMARY_ORDER] += 1;
                 let before = self.committed.last().map(|(zxid, _)| zxid).or(self.origin);
                 self.committed.push((zxid, digest));
+                let in_epoch = self.member(peer).current;
                 self.newest.insert(in_epoch, zxid);
                 let same = before.filter(|before| before.epoch() == zxid.epoch());
                 let expected = same.map_or(1, |before| before.counter() + 1);

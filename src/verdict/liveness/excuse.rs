@@ -156,25 +156,16 @@ impl Demands {
     }
 }
 
-/// So many ticks by the clock that runs fastest.
-fn ticks_us(plan: &Plan, ticks: u64) -> u64 {
-    let fastest = plan.clocks.iter().map(|clock| clock.drift_ppm).max().unwrap_or(0);
-    let rate = 1_000_000 + fastest.clamp(0, 1_000_000) as u64;
-    let us = plan.knob("tick_ms").saturating_mul(1000).saturating_mul(ticks);
-    (u128::from(us) * 1_000_000 / u128::from(rate)) as u64
-}
-
 fn of_limits(plan: &Plan, times: &Times) -> Option<Excuse> {
-    let (takes_us, limit_us) = (times.exchange_us(), ticks_us(plan, plan.knob("sync_limit")));
+    let (takes_us, limit_us) =
+        (times.exchange_us(), Times::ticks_us(plan, plan.knob("sync_limit")));
     if takes_us > limit_us {
         return Some(Excuse::SyncLimit { takes_us, limit_us });
     }
     // Before it accepts an epoch or a leader's history, a peer makes another file durable.
     let takes_us = takes_us.saturating_add(times.sync_us.saturating_mul(2));
-    let vain_ms = plan.knob("dial_retry_ms").saturating_add(plan.knob("finalize_wait_ms"));
-    let first_us = vain_ms.saturating_mul(1000).saturating_add(times.round_trip_us());
-    let takes_us = takes_us.max(first_us);
-    let limit_us = ticks_us(plan, plan.knob("init_limit"));
+    let takes_us = takes_us.max(times.first_packet_us(plan));
+    let limit_us = Times::ticks_us(plan, plan.knob("init_limit"));
     (takes_us > limit_us).then_some(Excuse::InitLimit { takes_us, limit_us })
 }
 
