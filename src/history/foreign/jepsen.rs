@@ -61,7 +61,7 @@ fn all(reader: &mut Reader<'_>, fields: &Fields, pairing: &mut Pairing) -> Resul
             (Some(b'{'), _) => {
                 began = true;
                 let event = operation(reader, fields, &mut index)?;
-                pairing.take(event, &reader.words)?;
+                pairing.take(event, &mut reader.words)?;
             }
             (Some(_), _) => {
                 let hint = "a history is maps such as `{:type :invoke, :process 0, :f :read}`";

@@ -36,7 +36,7 @@ pub(crate) fn read(mut source: Source<'_>) -> Result<Foreign, Refusal> {
         let Some(start) = columns(text, place)? else { continue };
         let mut cut = Cut { text, at: start, place };
         let event = event(&mut cut, &mut words)?;
-        pairing.take(event, &words)?;
+        pairing.take(event, &mut words)?;
     }
     if let Some(failure) = source.failure() {
         return Err(failure);

@@ -2,7 +2,7 @@
 //! and how it ended. What the names mean is for models to say.
 //!
 //! ```text
-//!   bytes --format--> Event, Event, ..  --pair--> Call, Call, ..  --keys--> the same, per key
+//!   bytes --format--> Event, Event, ..  --pair, keys--> Call, Call, ..
 //! ```
 //!
 //! Read are Jepsen's `history.edn` (also as JSON), its console lines and `history.txt`, key-value
@@ -230,16 +230,13 @@ pub fn read(bytes: &mut dyn Read, format: Format) -> Result<Foreign, Refusal> {
         Format::Auto => detect(&mut source)?,
         format => format,
     };
-    let foreign = match format {
-        Format::Edn | Format::Json => jepsen::read(source, format)?,
-        Format::Lines => lines::read(source)?,
-        Format::Porcupine => porcupine::read(source)?,
+    match format {
+        Format::Edn | Format::Json => jepsen::read(source, format),
+        Format::Lines => lines::read(source),
+        Format::Porcupine => porcupine::read(source),
         Format::Znodes | Format::Binary | Format::Auto => {
             let what = format!("this is `{}`: it holds znode histories", format.name());
-            return Err(Refusal::at(Place { line: 0, column: 0 }, what, "read it as its own kind"));
+            Err(Refusal::at(Place { line: 0, column: 0 }, what, "read it as its own kind"))
         }
-    };
-    let mut foreign = foreign;
-    keys::split(&mut foreign)?;
-    Ok(foreign)
+    }
 }

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use super::keys::Keying;
 use super::source::{Place, Refusal};
 use super::value::{Value, Words};
-use super::{Call, Calls, End, Event, Foreign, Format, Keys, Kind};
+use super::{Call, Calls, End, Event, Foreign, Format, Kind};
 
 /// Errors that say that a condition did not hold, and nothing else went wrong.
 const REFUSALS: &[&str] = &[
@@ -26,22 +27,22 @@ const REFUSALS: &[&str] = &[
 /// Pairs events as they come.
 pub(crate) struct Pairing {
     calls: Calls,
-    keys: Keys,
+    keying: Keying,
     notes: u64,
-    /// Per process, its open call.
-    open: BTreeMap<u32, usize>,
+    /// Per process, its open call, and whether it is a transaction.
+    open: BTreeMap<u32, (usize, bool)>,
     /// Events so far.
     at: u32,
 }
 
 impl Pairing {
     pub fn new() -> Pairing {
-        let (calls, keys, open) = (Calls::default(), Keys::default(), BTreeMap::new());
-        Pairing { calls, keys, notes: 0, open, at: 0 }
+        let (calls, keying, open) = (Calls::default(), Keying::new(), BTreeMap::new());
+        Pairing { calls, keying, notes: 0, open, at: 0 }
     }
 
     /// Takes the next event.
-    pub fn take(&mut self, event: Event, words: &Words) -> Result<(), Refusal> {
+    pub fn take(&mut self, event: Event, words: &mut Words) -> Result<(), Refusal> {
         let Some(process) = event.process else {
             self.notes += 1;
             return Ok(());
@@ -50,12 +51,10 @@ impl Pairing {
         self.at = self.at.checked_add(1).ok_or_else(|| too_long(event.place))?;
         match (event.kind, self.open.remove(&process)) {
             (Kind::Invoke, None) => {
-                let key = event.key.as_ref().map_or(0, |key| self.keys.of(key));
-                self.open.insert(process, self.calls.len());
-                self.calls.push(Call {
+                let mut call = Call {
                     process,
                     f: event.f,
-                    key,
+                    key: 0,
                     end: End::Unknown,
                     invoked: self.at,
                     returned: u32::MAX,
@@ -63,10 +62,14 @@ impl Pairing {
                     end_line: 0,
                     asked: event.value,
                     got: Value::Nil,
-                });
+                };
+                let named = event.key.as_ref();
+                let txn = self.keying.asked(&mut call, named, &mut self.calls, words)?;
+                self.open.insert(process, (self.calls.len(), txn));
+                self.calls.push(call);
                 Ok(())
             }
-            (Kind::Invoke, Some(open)) => {
+            (Kind::Invoke, Some((open, _))) => {
                 let since = self.calls.get_mut(open).line;
                 let what =
                     format!("process {process} calls again: its call of line {since} is open");
@@ -85,10 +88,17 @@ impl Pairing {
         }
     }
 
-    fn end(&mut self, open: usize, event: Event, line: u32, words: &Words) -> Result<(), Refusal> {
-        let key = event.key.as_ref().map(|key| self.keys.of(key));
+    fn end(
+        &mut self,
+        (open, txn): (usize, bool),
+        event: Event,
+        line: u32,
+        words: &Words,
+    ) -> Result<(), Refusal> {
+        let key = event.key.as_ref().map(|key| self.keying.named(key, &mut self.calls));
         let call = self.calls.get_mut(open);
-        if call.f != event.f || key.is_some_and(|key| key != call.key) {
+        let same = if txn { words.text(event.f) == "txn" } else { call.f == event.f };
+        if !same || key.is_some_and(|key| key != call.key) {
             let asked = words.text(call.f);
             let (since, ended) = (call.line, words.text(event.f));
             let what = format!("this `{ended}` ends the `{asked}` of line {since}");
@@ -103,16 +113,17 @@ impl Pairing {
         }
         call.returned = self.at;
         call.got = event.value;
-        Ok(())
+        self.keying.got(open, call, txn)
     }
 
     /// All calls, if there is one.
     pub fn finish(self, format: Format, words: Words, end: Place) -> Result<Foreign, Refusal> {
-        let Pairing { calls, keys, notes, .. } = self;
+        let Pairing { mut calls, keying, notes, .. } = self;
         if calls.is_empty() {
             let hint = "a history without calls proves nothing: is this the right file?";
             return Err(Refusal::at(end, "no client called anything here", hint));
         }
+        let keys = keying.finish(&mut calls, &words)?;
         Ok(Foreign { format, calls, words: words.into(), keys, notes })
     }
 }

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 
 use super::edn::{Dialect, Reader};
+use super::keys::Keying;
 use super::pair::line_number;
 use super::source::{Place, Refusal, Source};
 use super::value::{Value, Word, Words};
@@ -201,7 +202,7 @@ impl Builder {
         Call { process, f, key, end, invoked, returned, line, end_line, asked: value, got }
     }
 
-    fn finish(mut self, words: Words, end: Place) -> Result<Foreign, Refusal> {
+    fn finish(mut self, mut words: Words, end: Place) -> Result<Foreign, Refusal> {
         if self.calls.is_empty() {
             let hint = "a history without calls proves nothing: is this the right file?";
             return Err(Refusal::at(end, "no client called anything here", hint));
@@ -209,9 +210,22 @@ impl Builder {
         self.rank(end)?;
         let mut calls = Calls::default();
         self.calls.sort_by_key(|call| call.invoked);
-        self.calls.into_iter().for_each(|call| calls.push(call));
-        let words = words.into();
-        Ok(Foreign { format: Format::Porcupine, calls, words, keys: self.keys, notes: 0 })
+        let mut keys = self.keys;
+        if keys.is_empty() {
+            // They may hide in values here, too.
+            let mut keying = Keying::new();
+            for (at, mut call) in self.calls.into_iter().enumerate() {
+                let txn = keying.asked(&mut call, None, &mut calls, &mut words)?;
+                if call.returned != u32::MAX {
+                    keying.got(at, &mut call, txn)?;
+                }
+                calls.push(call);
+            }
+            keys = keying.finish(&mut calls, &words)?;
+        } else {
+            self.calls.into_iter().for_each(|call| calls.push(call));
+        }
+        Ok(Foreign { format: Format::Porcupine, calls, words: words.into(), keys, notes: 0 })
     }
 
     /// Times become positions; at one time, calls stand before returns.

@@ -82,6 +82,31 @@ fn keys_hide_in_tuples() {
     insta::assert_snapshot!(told(plain));
 }
 
+/// One call that has no tuple shows that none was one, and nothing is lost by having taken them
+/// apart until then.
+#[test]
+fn pairs_are_no_tuples_if_one_call_has_none() {
+    let pairs = "{:type :invoke, :f :write, :value [7 1], :process 0}
+{:type :ok, :f :write, :value [7 1], :process 0}
+{:type :invoke, :f :write, :value [8 2], :process 0}
+{:type :fail, :f :write, :value :timed-out, :process 0}
+{:type :invoke, :f :write, :value [8 2], :process 0}
+{:type :ok, :f :write, :value [7 2], :process 0}";
+    let odd = read(&mut pairs.as_bytes(), Format::Auto).expect_err("it ends another key's call");
+    assert!(odd.what.contains("on key 8, and names key 7"), "{odd}");
+    for last in [":f :write, :value 3", ":f :write, :key 7, :value 3", ":f :cas, :value [1 2]"] {
+        let text = format!("{pairs}\n{{:type :invoke, {last}, :process 1}}");
+        let foreign = read(&mut text.as_bytes(), Format::Auto).expect("it is well");
+        let show = |call: &Call| {
+            let (asked, got) = (foreign.words.show(&call.asked), foreign.words.show(&call.got));
+            format!("{asked} {got}")
+        };
+        let all: Vec<String> = foreign.calls.iter().take(3).map(show).collect();
+        assert_eq!(all, ["[7 1] [7 1]", "[8 2] :timed-out", "[8 2] [7 2]"], "{last}");
+        assert_eq!(foreign.keys.len(), usize::from(last.contains(":key")), "{last}");
+    }
+}
+
 #[test]
 fn transactions_of_one_operation() {
     let text = "{:type :invoke, :f :txn, :value [[:append :x 1]], :process 0}
