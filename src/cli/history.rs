@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::history::foreign::{Format, write};
-use crate::history::{Entry, History, binary, jsonl};
+use crate::history::{History, binary, jsonl};
 use crate::plan::input::suggest;
 use crate::verdict::forge;
 use crate::verdict::generate::tree::Field;
@@ -104,19 +104,28 @@ fn znodes(args: &GenArgs) -> Done {
         match format {
             Format::Binary => {
                 let mut writer = binary::Writer::new(out)?;
-                wanted = generate::tree::generate(args.seed, shape, wrong, &mut |entry| {
-                    keep(match &entry {
-                        Entry::Call(call) => writer.call(call),
-                        Entry::Event(event) => writer.event(event),
-                    });
-                });
+                wanted = generate::tree::generate(
+                    args.seed,
+                    shape,
+                    wrong,
+                    args.committed,
+                    &mut |entry| {
+                        keep(writer.entry(&entry));
+                    },
+                );
                 keep(writer.finish());
             }
             Format::Znodes => {
                 writeln!(out, "{}", jsonl::head())?;
-                wanted = generate::tree::generate(args.seed, shape, wrong, &mut |entry| {
-                    keep(writeln!(out, "{}", jsonl::line(&entry)));
-                });
+                wanted = generate::tree::generate(
+                    args.seed,
+                    shape,
+                    wrong,
+                    args.committed,
+                    &mut |entry| {
+                        keep(writeln!(out, "{}", jsonl::line(&entry)));
+                    },
+                );
             }
             Format::Auto | Format::Edn | Format::Json | Format::Lines | Format::Porcupine => {
                 wanted = Err(cannot_hold(format));

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::base::{Digest, PeerId};
+use crate::base::{Digest, PeerId, Zxid};
 use crate::explore::{Small, Source};
-use crate::history::{At, History, Seen, jsonl, trace};
+use crate::history::{At, History, Proposals, Seen, jsonl, trace};
 use crate::kit::Kit;
 use crate::plan::Plan;
 use crate::process::Probe;
@@ -112,7 +112,9 @@ pub fn record(
     let report = report(&case);
     let verdict = verdict_json(&name, &ran.outcome, &run.verdict, ran.digest, ran.end);
     let dir = match (folder, broken) {
-        (Some(folder), None) => Some(folder.end(&report, &verdict).map_err(cannot_write)?),
+        (Some(folder), None) => {
+            Some(folder.end(&report, &verdict, run.verdict.committed()).map_err(cannot_write)?)
+        }
         (Some(_), Some(error)) => return Err(cannot_write(error)),
         (None, _) => None,
     };
@@ -142,6 +144,7 @@ struct Folder {
     dir: PathBuf,
     trace: BufWriter<File>,
     history: History,
+    proposals: Proposals,
     lines: u64,
     /// The last probe of each peer: only changes are written.
     probes: Vec<(PeerId, Probe)>,
@@ -158,12 +161,14 @@ impl Folder {
         let mut lines = BufWriter::new(File::create(tmp.join("trace.jsonl"))?);
         writeln!(lines, "{}", trace::header(&plan.scenario, plan.seed))?;
         let (dir, probes) = (out.join(name), Vec::new());
-        Ok(Folder { tmp, dir, trace: lines, history: History::new(), lines: 0, probes })
+        let (history, proposals) = (History::new(), Proposals::default());
+        Ok(Folder { tmp, dir, trace: lines, history, proposals, lines: 0, probes })
     }
 
     fn write(&mut self, at: At, seen: &[Seen]) -> std::io::Result<()> {
         for one in seen {
             self.history.observe(at, one);
+            self.proposals.observe(one);
             if is_repeated(&mut self.probes, one) {
                 continue;
             }
@@ -175,12 +180,19 @@ impl Folder {
         Ok(())
     }
 
-    fn end(mut self, report: &str, verdict: &str) -> std::io::Result<PathBuf> {
+    /// `log`: what was committed, by the digests of the records.
+    fn end(
+        mut self,
+        report: &str,
+        verdict: &str,
+        log: &[(Zxid, Digest)],
+    ) -> std::io::Result<PathBuf> {
         if self.lines > TRACE_MAX {
             let left = self.lines - TRACE_MAX;
             writeln!(self.trace, "{}", json!({ "seen": "truncated", "lines": left }))?;
         }
         self.trace.flush()?;
+        self.history.log = self.proposals.of(log);
         let mut history = String::new();
         jsonl::export(&self.history, &mut history).expect("a string takes everything");
         std::fs::write(self.tmp.join("history.jsonl"), history)?;

@@ -1,15 +1,16 @@
 //! A history in a few dozen bytes per call, for those of millions of calls.
 //!
 //! ```text
-//! file   := "ZOOHIST" 0x01 block* end
-//! block  := kind:u8 length:u32 payload digest:u64     little-endian; kind 1: calls, 2: events
-//! end    := the block of kind 0, whose payload holds the numbers of calls and of events
+//! file   := "ZOOHIST" 0x02 block* end
+//! block  := kind:u8 length:u32 payload digest:u64     little-endian; kind 1: calls, 2: events,
+//!                                                       3: transactions of the committed log
+//! end    := the block of kind 0, whose payload holds how many there are of each
 //! ```
 //!
-//! Blocks of calls and of events take turns, as time has it. Payloads are variable-length integers;
-//! times are differences, and a path or name is spelt out once per file and then named by its
-//! number. The digest covers the kind, the length and the payload. What is damaged, cut off, or
-//! followed by more is refused, with the byte.
+//! Blocks of calls and of events take turns, as time has it; the log may stand anywhere. Payloads
+//! are variable-length integers; times and zxids of the log are differences, and a path or name is
+//! spelt out once per file and then named by its number. The digest covers the kind, the length and
+//! the payload. What is damaged, cut off, or followed by more is refused, with the byte.
 
 mod read;
 #[cfg(test)]
@@ -26,12 +27,13 @@ use super::foreign::Refusal;
 use super::record::{Event, History};
 
 /// How a file begins: its kind and version.
-pub const MAGIC: &[u8] = b"ZOOHIST\x01";
+pub const MAGIC: &[u8] = b"ZOOHIST\x02";
 
 /// Kinds of blocks.
 const END: u8 = 0;
 const CALLS: u8 = 1;
 const EVENTS: u8 = 2;
+const LOG: u8 = 3;
 
 /// No block is longer, so that a damaged length asks for no memory.
 const LENGTH_MAX: usize = 1 << 24;
@@ -57,7 +59,9 @@ pub fn export(history: &History, out: &mut dyn Write) -> io::Result<()> {
     history.by_time(&mut |operation| writer.borrow_mut().call(operation), &mut |event| {
         writer.borrow_mut().event(event)
     })?;
-    writer.into_inner().finish()
+    let mut writer = writer.into_inner();
+    history.log.iter().try_for_each(|txn| writer.committed(txn))?;
+    writer.finish()
 }
 
 /// What a block's digest covers.

@@ -11,7 +11,12 @@
 //!  "invoked":{"step":40,"time":1200000},"returned":{"step":61,"time":1900000},"zxid":4294967298,
 //!  "outcome":"ok"|"failed"|"lost"|"open","value":..,"error":-101}
 //! {"type":"connected"|"disconnected"|"expired"|"watch","at":{..},"client":1,"session":..,..}
+//! {"type":"committed","zxid":4294967298,"session":72057594037927937,"xid":1,
+//!  "did":"write"|"close"|"nothing"}
 //! ```
+//!
+//! Lines of type `committed` are the servers' log, anywhere in the file: all of it or none. With it
+//! nobody has to find out what became of lost calls. `did` is `nothing` if the call was refused.
 //!
 //! `value` stands beside `"ok"`: `null` for an empty answer, else an object with those of `path`,
 //! `data`, `stat`, `names`, `parts`, `acl`, `paths`, `number`, `ids` that the answer has; `stat`
@@ -31,9 +36,9 @@ use serde_json::{Map, Value, json};
 use crate::jute::proto::{Acl, Stat};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
-use super::At;
 use super::foreign::Refusal;
 use super::record::{Entry, Event, Happening, History, Operation, Outcome};
+use super::{At, Committed};
 
 /// The schema's name and version, as the first line states it.
 pub const SCHEMA: &str = "history/1";
@@ -59,7 +64,8 @@ pub fn export(history: &History, out: &mut impl Write) -> fmt::Result {
     history.by_time(
         &mut |operation| writeln!(out.borrow_mut(), "{}", call(operation)),
         &mut |happened| writeln!(out.borrow_mut(), "{}", event(happened)),
-    )
+    )?;
+    history.log.iter().try_for_each(|txn| writeln!(out.borrow_mut(), "{}", committed(txn)))
 }
 
 /// The first line.
@@ -67,12 +73,23 @@ pub fn head() -> Value {
     json!({ "zoosim": SCHEMA })
 }
 
-/// The line of a call or an event.
+/// The line of a call, an event or a transaction.
 pub fn line(entry: &Entry) -> Value {
     match entry {
         Entry::Call(operation) => call(operation),
         Entry::Event(happened) => event(happened),
+        Entry::Committed(txn) => committed(txn),
     }
+}
+
+fn committed(txn: &Committed) -> Value {
+    json!({
+        "type": "committed",
+        "zxid": txn.zxid.0,
+        "session": txn.session.0,
+        "xid": txn.xid,
+        "did": txn.did.name(),
+    })
 }
 
 fn at(at: At) -> Value {

@@ -8,6 +8,7 @@ mod cause;
 pub mod coverage;
 pub mod foreign;
 pub mod jsonl;
+mod log;
 mod record;
 pub mod trace;
 pub mod watermarks;
@@ -15,6 +16,7 @@ pub mod words;
 
 pub use cause::{Actor, Cause};
 pub use coverage::{Counts, Coverage, Totals};
+pub use log::{Committed, Did, Proposals};
 pub use record::{Entry, Event, Happening, History, Moment, Operation, Outcome, Turn};
 pub use watermarks::Watermarks;
 

@@ -1,11 +1,12 @@
-//! What clients did and got: the run as a database's users saw it, without the machine room.
+//! What clients did and got: the run as a database's users saw it, without the machine room but for
+//! the committed log, if that is shown.
 
 use std::collections::BTreeMap;
 
 use crate::base::{ClientId, ConnId, PeerId, SessionId, Zxid};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
-use super::{At, CallId, Seen};
+use super::{At, CallId, Committed, Seen};
 
 /// How a call ended: it happened, it failed, or nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +103,8 @@ pub enum Entry {
     Call(Operation),
     /// Something else.
     Event(Event),
+    /// A transaction, of which there are all or none.
+    Committed(Committed),
 }
 
 /// What comes first of what was seen in one step: sessions begin, calls are made (so that they are
@@ -120,11 +123,12 @@ pub enum Turn {
 }
 
 impl Entry {
-    /// Where it stands.
-    pub fn moment(&self) -> Moment {
+    /// Where it stands; a transaction may stand anywhere.
+    pub fn moment(&self) -> Option<Moment> {
         match self {
-            Entry::Call(operation) => operation.called(),
-            Entry::Event(event) => event.moment(),
+            Entry::Call(operation) => Some(operation.called()),
+            Entry::Event(event) => Some(event.moment()),
+            Entry::Committed(_) => None,
         }
     }
 }
@@ -161,6 +165,8 @@ pub struct History {
     pub operations: Vec<Operation>,
     /// All else, by time.
     pub events: Vec<Event>,
+    /// The committed log, if it was shown.
+    pub log: Vec<Committed>,
     /// Where each open call stands in `operations`.
     open: BTreeMap<CallId, usize>,
     /// Which session each connection carries.
@@ -199,6 +205,7 @@ impl History {
         match entry {
             Entry::Call(operation) => self.operations.push(operation),
             Entry::Event(event) => self.events.push(event),
+            Entry::Committed(committed) => self.log.push(committed),
         }
     }
 

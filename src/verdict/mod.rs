@@ -27,7 +27,7 @@ pub mod witness;
 
 use std::fmt;
 
-use crate::base::{Config, PeerId};
+use crate::base::{Config, Digest, PeerId, Zxid};
 use crate::history::{At, Coverage, Seen, Totals};
 use crate::plan::Plan;
 
@@ -100,6 +100,11 @@ pub trait Oracle: Send {
 
     /// How many times each property was really evaluated: a property with 0 was never tested.
     fn evaluated(&self) -> Vec<(&'static str, u64)>;
+
+    /// The committed log as far as this oracle follows it: zxids, and digests of the records.
+    fn committed(&self) -> &[(Zxid, Digest)] {
+        &[]
+    }
 
     /// A copy.
     fn fork(&self) -> Box<dyn Oracle>;
@@ -261,6 +266,12 @@ impl Verdict {
     /// A budget ran out.
     pub fn give_up(&mut self, why: String) {
         self.gave_up = Some(why);
+    }
+
+    /// The committed log so far: zxids, and digests of the records.
+    pub fn committed(&self) -> &[(Zxid, Digest)] {
+        let logs = self.oracles.iter().map(|oracle| oracle.committed());
+        logs.max_by_key(|log| log.len()).unwrap_or(&[])
     }
 
     /// Everything found so far, in order.

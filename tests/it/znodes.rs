@@ -6,8 +6,14 @@ use std::fs;
 
 use serde_json::Value;
 
+use zoosim::history::{History, Operation, Outcome, Proposals};
+use zoosim::kit::Kit;
+use zoosim::run::Run;
+use zoosim::verdict::judge::{Answer, Question, judge_znodes};
+
 use crate::check::room;
 use crate::cli::Room;
+use crate::scenarios::plan;
 
 const LEVELS: [&str; 5] = ["linearizable", "sync-linearizable", "osc", "sequential", "session"];
 
@@ -171,4 +177,25 @@ fn other_objects_may_keep_the_order_of_each_process_only() {
     // One of its failed compare-and-sets was refused though its value was there.
     let said = room.zoosim(&["check", "quirks.edn", "--fail", "assert"]);
     assert_eq!(said.out, "quirks.edn\tfalse\tLinearizability\n", "{}", said.err);
+}
+
+/// What clients saw of a run, with the log of its servers, is decided whatever was lost; so are
+/// the files of a recorded run.
+#[test]
+fn the_log_of_a_run_decides_what_its_lost_calls_did() {
+    let mut lost = 0;
+    for seed in 0..100 {
+        let mut run = Run::new(plan("default", seed), &Kit::standard()).expect("known names");
+        let (mut history, mut proposals) = (History::new(), Proposals::default());
+        while run.step_seen(|at, seen| {
+            seen.iter().for_each(|one| history.observe(at, one));
+            seen.iter().for_each(|one| proposals.observe(one));
+        }) {}
+        history.log = proposals.of(run.verdict.committed());
+        let is_lost = |call: &&Operation| matches!(call.outcome, Outcome::Lost | Outcome::Open);
+        lost += history.operations.iter().filter(is_lost).count();
+        let judged = judge_znodes(&history, &Question::default()).expect("it has zxids");
+        assert_eq!(judged.answer, Answer::True, "seed {seed}");
+    }
+    assert!(lost > 300, "only {lost} calls were lost");
 }

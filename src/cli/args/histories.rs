@@ -117,6 +117,9 @@ pub struct GenArgs {
     /// Different values to be written
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub values: u64,
+    /// Show the committed log, too, so that it is known what lost calls did; for znodes
+    #[arg(long)]
+    pub committed: bool,
     /// Write each value once
     #[arg(long, conflicts_with = "values")]
     pub unique: bool,

@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use crate::base::{ClientId, ConnId, PeerId, SessionId, Time, Zxid};
 use crate::history::foreign::{Place, Refusal};
 use crate::history::record::{Entry, Event, Happening, Operation, Outcome};
-use crate::history::{At, CallId};
+use crate::history::{At, CallId, Committed, Did};
 use crate::jute::proto::{Acl, Id, Stat};
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, WatchKind, WatchMode};
 
-use super::{CALLS, END, EVENTS, LENGTH_MAX, MAGIC, digest};
+use super::{CALLS, END, EVENTS, LENGTH_MAX, LOG, MAGIC, digest};
 
 /// Multis hold operations, which are no multis: more nesting than this is damage.
 const DEPTH_MAX: usize = 4;
@@ -25,7 +25,8 @@ pub fn read(bytes: &mut dyn Read, sink: &mut dyn FnMut(u64, Entry)) -> Result<()
     let mut file = File { bytes, at: 0 };
     file.begin()?;
     let mut words = Vec::new();
-    let (mut calls, mut events) = (0, 0);
+    let (mut calls, mut events, mut log) = (0, 0, 0);
+    let mut zxid = Zxid::ZERO;
     let (mut id, mut called, mut happened) = (0, At::default(), At::default());
     loop {
         let start = file.at;
@@ -47,10 +48,17 @@ pub fn read(bytes: &mut dyn Read, sink: &mut dyn FnMut(u64, Entry)) -> Result<()
                 happened = cut.last;
                 read
             }
+            LOG => cut.all(&mut log, &mut |cut| {
+                let txn = cut.committed(zxid)?;
+                zxid = txn.zxid;
+                sink(0, Entry::Committed(txn));
+                Ok(())
+            }),
             END => {
-                let counts = cut.number().and_then(|calls| Ok((calls, cut.number()?)));
+                let mut count = || cut.number();
+                let counts = count().and_then(|calls| Ok((calls, count()?, count()?)));
                 match counts {
-                    Ok(counts) if counts == (calls, events) && cut.rest.is_empty() => break,
+                    Ok(counts) if counts == (calls, events, log) && cut.rest.is_empty() => break,
                     Ok(_) | Err(Damaged) => Err(Damaged),
                 }
             }
@@ -165,6 +173,14 @@ impl Cut<'_> {
             *count += 1;
         }
         Ok(())
+    }
+
+    /// The transaction after the one with this zxid.
+    fn committed(&mut self, before: Zxid) -> Result<Committed, Damaged> {
+        let zxid = Zxid(before.0.wrapping_add(self.signed()? as u64));
+        let (session, xid) = (SessionId(self.signed()?), self.small()?);
+        let did = Did::ALL.get(usize::from(self.byte()?)).copied().ok_or(Damaged)?;
+        Ok(Committed { zxid, session, xid, did })
     }
 
     fn byte(&mut self) -> Result<u8, Damaged> {

@@ -4,7 +4,9 @@ use super::*;
 use crate::base::random::{Dice, Draw};
 use crate::base::{ClientId, ConnId, PeerId, SessionId, Time, Zxid};
 use crate::history::foreign::Refusal;
-use crate::history::{At, CallId, Event, Happening, History, Operation, Outcome, jsonl};
+use crate::history::{
+    At, CallId, Committed, Did, Event, Happening, History, Operation, Outcome, jsonl,
+};
 use crate::jute::proto::{Acl, Stat};
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, WatchKind, WatchMode, grant, open_acl};
 
@@ -154,7 +156,13 @@ fn everything() -> History {
         Event { at: at(index as u64), client, session, what }
     };
     let calls = calls.enumerate().map(operation).collect();
-    History::of(calls, events.into_iter().enumerate().map(event).collect())
+    let mut history = History::of(calls, events.into_iter().enumerate().map(event).collect());
+    let txn = |(index, did)| {
+        let (zxid, session) = (Zxid(7 - index as u64), SessionId(-5));
+        Committed { zxid, session, xid: 1 - index, did }
+    };
+    history.log = (0..).zip(Did::ALL).map(txn).collect();
+    history
 }
 
 fn binary(history: &History) -> Vec<u8> {
@@ -275,6 +283,7 @@ fn lines_are_refused_with_their_number() {
         refused(&swapped("\"xid\":-8", "\"xid\":4294967296")),
         refused(&swapped("\"error\":-103", "\"error\":-9")),
         refused(&swapped("\"type\":\"expired\"", "\"type\":\"expiry\"")),
+        refused(&swapped("\"did\":\"close\"", "\"did\":\"closed\"")),
     ];
     insta::assert_snapshot!(said.join("\n"));
 }

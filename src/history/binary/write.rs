@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
+use crate::base::Zxid;
 use crate::history::foreign::Words;
-use crate::history::record::{Event, Happening, Operation, Outcome};
-use crate::history::{At, CallId};
+use crate::history::record::{Entry, Event, Happening, Operation, Outcome};
+use crate::history::{At, CallId, Committed, Did};
 use crate::jute::proto::{Acl, Id, Stat};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
-use super::{CALLS, END, EVENTS, MAGIC, digest};
+use super::{CALLS, END, EVENTS, LOG, MAGIC, digest};
 
 /// A block is written when it is about so long.
 const BLOCK: usize = 1 << 16;
@@ -27,8 +28,10 @@ pub struct Writer<'a> {
     called: At,
     happened: At,
     id: CallId,
+    zxid: Zxid,
     calls: u64,
     events: u64,
+    log: u64,
 }
 
 impl<'a> Writer<'a> {
@@ -47,8 +50,10 @@ impl<'a> Writer<'a> {
             called: At::default(),
             happened: At::default(),
             id: CallId(0),
+            zxid: Zxid::ZERO,
             calls: 0,
             events: 0,
+            log: 0,
         })
     }
 
@@ -74,6 +79,33 @@ impl<'a> Writer<'a> {
         self.flush(BLOCK)
     }
 
+    /// A transaction of the committed log.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn committed(&mut self, txn: &Committed) -> io::Result<()> {
+        self.turn_to(LOG)?;
+        self.log += 1;
+        self.signed(txn.zxid.0.wrapping_sub(self.zxid.0) as i64);
+        self.zxid = txn.zxid;
+        self.signed(txn.session.0);
+        self.signed(i64::from(txn.xid));
+        self.byte(Did::ALL.iter().position(|did| *did == txn.did).unwrap_or_default() as u8);
+        self.flush(BLOCK)
+    }
+
+    /// Whatever comes next.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn entry(&mut self, entry: &Entry) -> io::Result<()> {
+        match entry {
+            Entry::Call(call) => self.call(call),
+            Entry::Event(event) => self.event(event),
+            Entry::Committed(txn) => self.committed(txn),
+        }
+    }
+
     /// Says that it is whole.
     ///
     /// # Errors
@@ -82,6 +114,7 @@ impl<'a> Writer<'a> {
         self.turn_to(END)?;
         self.number(self.calls);
         self.number(self.events);
+        self.number(self.log);
         self.flush(1)
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::base::{ClientId, ConnId, PeerId, SessionId, Time, Zxid};
 use crate::history::foreign::{Place, Refusal, Source};
 use crate::history::record::{Entry, Event, Happening, Operation, Outcome};
-use crate::history::{At, CallId};
+use crate::history::{At, CallId, Committed, Did};
 use crate::jute::proto::{Acl, Id, Stat};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
@@ -63,6 +63,10 @@ pub fn read(bytes: &mut dyn Read, sink: &mut dyn FnMut(u64, Entry)) -> Result<()
                 last = Some((call.id, call.invoked));
                 sink(place.line, Entry::Call(call));
             }
+            Some("committed") => {
+                let committed = committed(&fields).map_err(refuse)?;
+                sink(place.line, Entry::Committed(committed));
+            }
             Some(_) => sink(place.line, Entry::Event(event(&fields).map_err(refuse)?)),
             None => return Err(refuse("`type` is missing".to_string())),
         }
@@ -75,6 +79,17 @@ pub fn read(bytes: &mut dyn Read, sink: &mut dyn FnMut(u64, Entry)) -> Result<()
         return Err(Refusal::at(source.place(), "no client called anything here", hint));
     }
     Ok(())
+}
+
+fn committed(fields: &Fields<'_>) -> Result<Committed, Bad> {
+    let named = fields.text("did")?;
+    let did = Did::ALL.into_iter().find(|did| did.name() == named);
+    Ok(Committed {
+        zxid: Zxid(fields.natural("zxid")?),
+        session: SessionId(fields.int("session")?),
+        xid: fields.int("xid")?,
+        did: did.ok_or_else(|| "`did` is not `write`, `close` or `nothing`".to_string())?,
+    })
 }
 
 /// Calls stand in the order of their invocations and numbers.

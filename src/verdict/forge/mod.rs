@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::{ClientId, ConnId, Dice, Draw, Epoch, PeerId, SessionId, Time, Zxid};
-use crate::history::{At, Call, CallId, Seen};
+use crate::history::{At, Call, CallId, Committed, Did, Seen};
 use crate::verdict::model::tree::{Asked, Model, Place, Table, Trigger, event};
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, open_acl};
 
@@ -77,19 +77,6 @@ impl Shape {
             fresh: 0,
         }
     }
-}
-
-/// One transaction of the log behind a forged history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Committed {
-    /// Its zxid.
-    pub zxid: Zxid,
-    /// Whose.
-    pub session: SessionId,
-    /// The xid of the call; 0 if nobody called for it.
-    pub xid: i32,
-    /// Whether it closes the session.
-    pub closes: bool,
 }
 
 mod asks;
@@ -282,8 +269,12 @@ impl Forge<'_> {
             Some(op) => self.model.apply(asked, op).map(|effect| effect.reply(op)),
         };
         let fired = if answer.is_ok() { self.model.fired().to_vec() } else { Vec::new() };
-        let closes = op == Some(&Op::CloseSession);
-        let committed = Committed { zxid: self.zxid, session, xid, closes };
+        let did = match (op, &answer) {
+            (_, Err(_)) => Did::Nothing,
+            (Some(Op::CloseSession), Ok(_)) => Did::Close,
+            (Some(_) | None, Ok(_)) => Did::Write,
+        };
+        let committed = Committed { zxid: self.zxid, session, xid, did };
         (self.tell)(committed);
         self.log.push_back(Entry { committed, answer, fired });
         self.end()

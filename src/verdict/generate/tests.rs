@@ -95,7 +95,7 @@ fn the_same_seed_makes_the_same_bytes() {
 fn swept(seed: u64, wrong: Option<tree::Field>) -> Answer {
     let mut history = History::new();
     let shape = forge::Shape { fresh: 50, ..forge::Shape::small(600) };
-    tree::generate(seed, shape, wrong, &mut |entry| history.take(entry))
+    tree::generate(seed, shape, wrong, false, &mut |entry| history.take(entry))
         .unwrap_or_else(|why| panic!("{wrong:?} {seed}: {why}"));
     assert!(history.operations.len() >= 600);
     judge_znodes(&history, &Question::default()).expect("it can be judged").answer

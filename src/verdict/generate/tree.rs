@@ -5,6 +5,7 @@
 //! the first in the second half of the calls where that is so. Without zxids another order may well
 //! explain it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::base::{ConnId, SessionId, Zxid};
@@ -83,7 +84,7 @@ impl Field {
     }
 }
 
-/// Makes a history, piece by piece into `sink`, by time.
+/// Makes a history, piece by piece into `sink`, by time; with `log`, what was committed as well.
 ///
 /// # Errors
 /// That nothing could be made wrong in the wanted way.
@@ -91,8 +92,10 @@ pub fn generate(
     seed: u64,
     shape: forge::Shape,
     wrong: Option<Field>,
+    log: bool,
     sink: &mut dyn FnMut(Entry),
 ) -> Result<(), String> {
+    let sink = &RefCell::new(sink);
     let mut maker = Maker {
         from: shape.calls / 2,
         wrong,
@@ -106,7 +109,11 @@ pub fn generate(
         recent: VecDeque::new(),
         sink,
     };
-    forge(seed, shape, &mut |at, seen| maker.take(at, seen), &mut |_| {});
+    forge(seed, shape, &mut |at, seen| maker.take(at, seen), &mut |txn| {
+        if log {
+            (sink.borrow_mut())(Entry::Committed(txn));
+        }
+    });
     maker.drain(true);
     match maker.wrong {
         None => Ok(()),
@@ -118,7 +125,7 @@ pub fn generate(
 }
 
 /// Makes calls out of what is seen.
-struct Maker<'s> {
+struct Maker<'c, 's> {
     /// From which call on something may be made wrong.
     from: u64,
     /// What is still to be made wrong.
@@ -138,13 +145,13 @@ struct Maker<'s> {
     stats: BTreeMap<String, (i64, i64)>,
     /// Writes answered of late: their zxids, and when they were called.
     recent: VecDeque<(Zxid, At)>,
-    sink: &'s mut dyn FnMut(Entry),
+    sink: &'c RefCell<&'s mut dyn FnMut(Entry)>,
 }
 
 /// How many answered writes are remembered.
 const RECENT: usize = 64;
 
-impl Maker<'_> {
+impl Maker<'_, '_> {
     fn take(&mut self, at: At, seen: Seen) {
         match seen {
             Seen::Called(ref call) => {
@@ -247,12 +254,12 @@ impl Maker<'_> {
     fn drain(&mut self, all: bool) {
         let closed = |entry: &Entry| match entry {
             Entry::Call(call) => call.returned.is_some(),
-            Entry::Event(_) => true,
+            Entry::Event(_) | Entry::Committed(_) => true,
         };
         while self.window.front().is_some_and(|entry| all || closed(entry)) {
             let Some(entry) = self.window.pop_front() else { break };
             self.before += 1;
-            (self.sink)(entry);
+            (self.sink.borrow_mut())(entry);
         }
     }
 

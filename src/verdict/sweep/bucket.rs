@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::history::Did;
 use crate::verdict::names::NONE;
 use crate::verdict::witness::tally::Property;
 
@@ -112,12 +113,13 @@ impl Replay<'_> {
             *writer = TAKEN;
             let call = open.get(&(logged.session, logged.xid)).copied();
             let kind = |call: &u32| self.tape.calls[*call as usize].part.kind;
-            match call.filter(|call| logged.closes == (kind(call) == Kind::Close)) {
+            let closes = logged.did == Did::Close;
+            match call.filter(|call| closes == (kind(call) == Kind::Close)) {
                 Some(call) => {
                     open.remove(&(logged.session, logged.xid));
                     *writer = call;
                 }
-                None if logged.closes => self.closing.push((key, logged.session)),
+                None if closes => self.closing.push((key, logged.session)),
                 None => {}
             }
         }

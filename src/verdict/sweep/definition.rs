@@ -5,9 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{ConnId, SessionId, Zxid};
-use crate::history::{At, Happening, History, Operation, Outcome};
+use crate::history::{At, Committed, Did, Happening, History, Operation, Outcome};
 use crate::jute::proto::Stat;
-use crate::verdict::forge::Committed;
 use crate::verdict::model::tree::{Asked, Model, Table, event};
 use crate::znode::op::{ErrorCode, Op, Reply};
 
@@ -103,7 +102,8 @@ impl<'h> Definition<'h> {
         let calls: BTreeMap<_, _> = calls.map(|op| ((op.session, op.xid), op)).collect();
         let mut done = BTreeMap::new();
         for entry in log {
-            let Committed { zxid, session, xid, closes } = *entry;
+            let Committed { zxid, session, xid, did } = *entry;
+            let closes = did == Did::Close;
             let call = calls.get(&(session, xid)).copied();
             let close = closes.then_some(&Op::CloseSession);
             let answer = match close.or(call.map(|call| &call.op)) {

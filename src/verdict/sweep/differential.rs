@@ -2,9 +2,9 @@
 //! altered in what clients saw. Both must refuse the same ones.
 
 use crate::base::{Draw, Key, Zxid};
-use crate::history::{Happening, History, Outcome};
+use crate::history::{Committed, Happening, History, Outcome};
 use crate::jute::proto::Stat;
-use crate::verdict::forge::{self, Committed, Shape};
+use crate::verdict::forge::{self, Shape};
 use crate::verdict::search::differential::Compared;
 use crate::znode::op::{ErrorCode, Reply};
 
@@ -44,7 +44,7 @@ pub(super) const FIELDS: [&str; 25] = [
 pub(super) fn shown(history: &History, log: &[Committed]) -> Tape {
     let mut tape = Tape::of(history);
     for txn in log {
-        tape.logged(txn.zxid, txn.session, txn.xid, txn.closes);
+        tape.logged(txn);
     }
     tape
 }

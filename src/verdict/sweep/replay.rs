@@ -1,5 +1,6 @@
 //! The pass in zxid order: every transaction once on the mutable tree, every read at its view.
 
+use crate::history::Did;
 use crate::verdict::names::NONE;
 use crate::verdict::witness::tally::Property;
 
@@ -179,11 +180,12 @@ impl<'a> Replay<'a> {
         let rec = self.tape.calls[call as usize];
         let place = Place { rank: rec.ret, call: Some(rec.id) };
         self.court.count(Property::Linearizability);
-        if let Some(logged) = self.logged.get(key as usize)
-            && rec.part.code != LOST
-        {
-            let logged = self.tape.log.get(*logged as usize);
-            if logged.is_none_or(|log| (log.session, log.xid) != (rec.session, rec.xid)) {
+        let logged = self.logged.get(key as usize).and_then(|at| self.tape.log.get(*at as usize));
+        let refused = logged.is_some_and(|logged| logged.did == Did::Nothing);
+        if !self.logged.is_empty() && rec.part.code != LOST {
+            let done = rec.part.code == OK && rec.part.kind != Kind::Multi;
+            let named = logged.map(|logged| (logged.session, logged.xid));
+            if named != Some((rec.session, rec.xid)) || (done && refused) {
                 self.not_logged(key, &rec);
             }
         }
@@ -206,6 +208,11 @@ impl<'a> Replay<'a> {
                 self.court.broken(Property::WriteOutcome, "error_code", place, detail);
             }
             return self.close(key, rec.session);
+        }
+        // A refusal of which nobody heard may be that of a session that has moved on: what keeps
+        // its writes in order.
+        if refused && rec.part.code == LOST {
+            return;
         }
         let life = &mut self.lives[rec.session as usize];
         self.court.count(Property::SessionOrder);

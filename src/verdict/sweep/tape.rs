@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{ConnId, SessionId, Zxid};
-use crate::history::{At, CallId, Happening, History, Outcome, Seen};
+use crate::history::{At, CallId, Committed, Did, Happening, History, Outcome, Seen};
 use crate::verdict::model::tree::is_beyond;
 use crate::verdict::names::{NONE, Names};
 use crate::znode::op::{ErrorCode, Op, Reply};
@@ -181,7 +181,7 @@ pub(super) struct Logged {
     pub(super) zxid: u64,
     pub(super) session: u32,
     pub(super) xid: i32,
-    pub(super) closes: bool,
+    pub(super) did: Did,
 }
 
 /// A history in columns. See the file.
@@ -321,6 +321,7 @@ impl Tape {
                 }
             }
         }
+        history.log.iter().for_each(|txn| tape.logged(txn));
         tape
     }
 
@@ -367,10 +368,11 @@ impl Tape {
 
     /// Shows one transaction of the committed log: then what became of calls without an answer
     /// need not be found out.
-    pub fn logged(&mut self, zxid: Zxid, session: SessionId, xid: i32, closes: bool) {
+    pub fn logged(&mut self, txn: &Committed) {
+        let Committed { zxid, session, xid, did } = *txn;
         let session = self.session(session);
         reach(&mut self.epochs, zxid.0);
-        self.log.push(Logged { zxid: zxid.0, session, xid, closes });
+        self.log.push(Logged { zxid: zxid.0, session, xid, did });
     }
 
     fn tick(&mut self, at: At, tick: Tick) -> u32 {

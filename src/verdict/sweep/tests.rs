@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::base::{Dice, Digest, Draw, SessionId};
-use crate::history::{Happening, History, Outcome, Seen};
+use crate::base::{Dice, Digest, Draw};
+use crate::history::{Committed, Happening, History, Outcome, Seen};
 use crate::jute::Record;
-use crate::jute::txn::{Txn, TxnRecord};
+use crate::jute::txn::TxnRecord;
 use crate::process::Note;
 use crate::verdict::forge;
 use crate::verdict::witness::tests::ensemble::{at, legal};
@@ -29,8 +29,7 @@ fn tape_of(seen: &[Seen], log: bool) -> Tape {
             Note::Delivered { zxid, digest } if log && *zxid > last => {
                 last = *zxid;
                 let Some(Ok(record)) = records.get(digest) else { continue };
-                let closes = matches!(record.txn, Txn::CloseSession(_));
-                tape.logged(*zxid, SessionId(record.header.client), record.header.cxid, closes);
+                tape.logged(&Committed::of(record));
             }
             _ => {}
         }
@@ -114,7 +113,7 @@ fn forged(seed: u64, shape: forge::Shape, log: bool) -> Tape {
     let mut sink = |at, seen| tape.observe(at, &seen, &mut ops);
     forge::forge(seed, shape, &mut sink, &mut |txn| logged.push(txn));
     for txn in logged.iter().filter(|_| log) {
-        tape.logged(txn.zxid, txn.session, txn.xid, txn.closes);
+        tape.logged(txn);
     }
     tape
 }
@@ -222,22 +221,22 @@ fn the_sweep_refuses_what_the_definition_refuses_and_nothing_else() {
 }
 
 /// What clients saw of a run whose peers told of its log, and that log.
-fn legal_history(seed: u64) -> (Vec<Seen>, History, Vec<forge::Committed>) {
+fn legal_history(seed: u64) -> (Vec<Seen>, History, Vec<Committed>) {
     let seen = legal(seed, 300);
     let (history, log) = history_of(&seen);
     (seen, history, log)
 }
 
-fn history_of(seen: &[Seen]) -> (History, Vec<forge::Committed>) {
+fn history_of(seen: &[Seen]) -> (History, Vec<Committed>) {
     let mut history = History::new();
     seen.iter().enumerate().for_each(|(step, seen)| history.observe(at(step), seen));
     let log = tape_of(seen, true).log;
     let tape = tape_of(seen, true);
-    let log = log.into_iter().map(|txn| forge::Committed {
+    let log = log.into_iter().map(|txn| Committed {
         zxid: Zxid(txn.zxid),
         session: tape.sessions[txn.session as usize],
         xid: txn.xid,
-        closes: txn.closes,
+        did: txn.did,
     });
     (history, log.collect())
 }

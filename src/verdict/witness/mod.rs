@@ -24,7 +24,7 @@ pub(super) mod tally;
 mod trees;
 mod watches;
 
-use crate::base::{Config, PeerId, SessionId};
+use crate::base::{Config, Digest, PeerId, SessionId, Zxid};
 use crate::history::{At, Seen};
 use crate::plan::Plan;
 use crate::process::{Channel, Note, Role};
@@ -114,6 +114,10 @@ impl Oracle for Witness {
 
     fn evaluated(&self) -> Vec<(&'static str, u64)> {
         self.tally.counts()
+    }
+
+    fn committed(&self) -> &[(Zxid, Digest)] {
+        self.core.order.all()
     }
 
     fn fork(&self) -> Box<dyn Oracle> {

@@ -50,6 +50,11 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// All that is committed.
+    pub(super) fn all(&self) -> &[(Zxid, Digest)] {
+        &self.committed
+    }
+
     /// The newest committed transaction.
     pub(super) fn last(&self) -> Zxid {
         self.committed.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid)

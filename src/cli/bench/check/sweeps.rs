@@ -18,7 +18,7 @@ pub fn rows(calls: u64) -> Result<Vec<Row>, String> {
     forge(1, Shape::wide(calls), &mut sink, &mut |txn| log.push(txn));
     let mut rows = vec![row("sweep_clients", &mut tape, "as clients see it")?];
     for txn in &log {
-        tape.logged(txn.zxid, txn.session, txn.xid, txn.closes);
+        tape.logged(txn);
     }
     drop(log);
     let logged = row("sweep_logged", &mut tape, "with the committed log")?;

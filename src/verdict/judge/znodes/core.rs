@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::Zxid;
-use crate::history::{CallId, Entry, History, Operation, Outcome};
+use crate::history::{CallId, Committed, Did, Entry, History, Operation, Outcome};
 use crate::verdict::sweep::{self, Breach, Tape};
 use crate::znode::op::Op;
 
@@ -99,7 +99,8 @@ impl Cut<'_> {
             let Operation { id, session, xid, op, zxid, .. } = operation;
             let own = zxid.filter(|_| is_answered(operation) && op.is_write());
             if let Some(zxid) = own.or(self.found.get(id).copied()) {
-                tape.logged(zxid, *session, *xid, *op == Op::CloseSession);
+                let did = if *op == Op::CloseSession { Did::Close } else { Did::Write };
+                tape.logged(&Committed { zxid, session: *session, xid: *xid, did });
             }
         }
         let report = sweep::check(&mut tape);

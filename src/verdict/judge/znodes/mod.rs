@@ -95,9 +95,11 @@ impl<'q> Gathering<'q> {
     fn let_go(&mut self) {
         let Held::Calls(history) = &mut self.held else { return };
         let mut stream = Stream::default();
-        let History { operations, events, .. } = std::mem::take(history);
+        let History { operations, events, log, .. } = std::mem::take(history);
         let calls = operations.into_iter().map(Entry::Call);
-        let mut all: Vec<Entry> = calls.chain(events.into_iter().map(Entry::Event)).collect();
+        let log = log.into_iter().map(Entry::Committed);
+        let events = events.into_iter().map(Entry::Event);
+        let mut all: Vec<Entry> = log.chain(calls).chain(events).collect();
         all.sort_by_key(Entry::moment);
         for entry in all {
             let taken = stream.take(entry);
@@ -211,9 +213,11 @@ fn answer(judged: Judged, lines: &Lines<'_>) -> Answer {
     match judged {
         Judged::Holds => Answer::True,
         Judged::Broken(breach) => Answer::False(first_words(&breach, lines)),
+        Judged::Undecided(Breach { kind: "witness_only", detail, .. }) => Answer::Unknown(detail),
         Judged::Undecided(Breach { property, detail, .. }) => {
             let what = "what lost calls did is not known; as it was guessed";
-            Answer::Unknown(format!("{what}, {property} is broken: {detail}"))
+            let hint = "lines of the servers' log (`committed`) would decide it";
+            Answer::Unknown(format!("{what}, {property} is broken: {detail}; {hint}"))
         }
     }
 }

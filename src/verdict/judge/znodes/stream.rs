@@ -21,7 +21,12 @@ pub struct Stream {
 impl Stream {
     /// Takes the next line; false if it stands behind what came later, and cannot be taken.
     pub fn take(&mut self, entry: Entry) -> bool {
-        let moment = entry.moment();
+        let Some(moment) = entry.moment() else {
+            if let Entry::Committed(txn) = &entry {
+                self.tape.logged(txn);
+            }
+            return true;
+        };
         if self.last.is_some_and(|last| moment.0 < last.0) {
             return false;
         }
@@ -39,6 +44,7 @@ impl Stream {
                     self.waiting.insert((ended, *id), operation);
                 }
             }
+            Entry::Committed(_) => {}
         }
         true
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::base::Zxid;
-use crate::history::Event;
+use crate::history::{Did, Event};
 use crate::verdict::forge::Shape;
 use crate::verdict::generate::tree::{Field, generate};
 use crate::verdict::judge::{Answer, SyncFlavour};
@@ -21,7 +21,7 @@ fn made(seed: u64, calls: u64, wrong: Option<Field>) -> Option<History> {
         ..Shape::small(calls)
     };
     let mut history = History::new();
-    generate(seed, shape, wrong, &mut |entry| history.take(entry)).ok()?;
+    generate(seed, shape, wrong, false, &mut |entry| history.take(entry)).ok()?;
     Some(history)
 }
 
@@ -77,6 +77,7 @@ fn streamed_with(history: &History, last: Option<Event>) -> Result<Judgement, Re
     let events = history.events.iter().cloned().map(Entry::Event);
     let mut all: Vec<Entry> = calls.chain(events).collect();
     all.sort_by_key(Entry::moment);
+    all.extend(history.log.iter().copied().map(Entry::Committed));
     all.extend(last.map(Entry::Event));
     all.into_iter().for_each(|entry| gathering.take(7, entry));
     gathering.judge()
@@ -100,6 +101,37 @@ fn a_stream_is_judged_as_the_whole() {
             assert_eq!(streamed.staleness, whole.staleness, "{wrong:?} {seed}");
         }
     }
+}
+
+/// With the committed log it is no question what lost calls did, and no answer may contradict it.
+#[test]
+fn a_log_decides_what_lost_calls_did() {
+    let level = Level::SyncLinearizable;
+    let (mut guessed, mut lies) = (0, 0);
+    for seed in 0..30 {
+        let shape = Shape { lost: 60, ..Shape::small(2_000) };
+        let mut history = History::new();
+        generate(seed, shape, None, true, &mut |entry| history.take(entry)).expect("a legal one");
+        assert!(!history.log.is_empty());
+        for judged in [judged(&history, level, None), streamed(&history).expect("a stream")] {
+            assert_eq!(judged.answer, Answer::True, "seed {seed}");
+        }
+        let mut blind = history.clone();
+        blind.log.clear();
+        guessed += u32::from(judged(&blind, level, None).answer == Answer::True);
+        // The log says that another call was there than the one that was answered.
+        let answered = history.operations.iter().find(|call| {
+            call.op.is_write() && matches!(call.outcome, Outcome::Ok(_)) && call.xid > 0
+        });
+        let zxid = answered.and_then(|call| call.zxid).expect("a write was answered");
+        let lie = history.log.iter_mut().find(|txn| txn.zxid == zxid).expect("it is in the log");
+        lie.did = Did::Nothing;
+        let Answer::False(why) = judged(&history, level, None).answer else { continue };
+        assert_eq!(why.property, "WriteOutcome", "seed {seed}: {why:?}");
+        lies += 1;
+    }
+    assert!(guessed < 20, "{guessed} of 30 are decided without it");
+    assert_eq!(lies, 30);
 }
 
 /// A witness's order is one that the others may find, so what it proves they never refuse; and what
@@ -149,7 +181,7 @@ fn a_stale_view_that_shows_nothing_stale_is_linearizable() {
     let level = Level::Linearizable;
     let fresh = Shape { fresh: 100, lost: 0, rare: 0, watches: 0, ..Shape::small(80) };
     let mut history = History::new();
-    generate(4, fresh, None, &mut |entry| history.take(entry)).expect("a legal one");
+    generate(4, fresh, None, false, &mut |entry| history.take(entry)).expect("a legal one");
     assert_eq!(judged(&history, level, None).answer, Answer::True);
     // A read of what nobody touched since may as well name an older state.
     let mut older = None;
@@ -175,7 +207,7 @@ fn a_sync_of_zookeeper_s_kind_promises_less() {
     for seed in 0..200 {
         let shape = Shape { fresh: 0, lost: 0, rare: 200, ..Shape::small(120) };
         let mut history = History::new();
-        generate(seed, shape, None, &mut |entry| history.take(entry)).expect("a legal one");
+        generate(seed, shape, None, false, &mut |entry| history.take(entry)).expect("a legal one");
         // A sync that caught up with nothing: its session stays where it was.
         let first = history.operations.iter().position(|call| call.id.0 > 40);
         let Some(first) = first else { continue };
