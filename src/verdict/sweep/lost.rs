@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::verdict::names::NONE;
 
+use super::again::{Guess, Order};
 use super::quiet::Quiet;
 use super::replay::{CLOSE, GAP, Replay, TAKEN, parts_of};
 use super::shown::Shown;
@@ -131,6 +132,10 @@ pub(super) struct Unknowns {
     pub(super) counted: Vec<bool>,
     /// Where the lost call under trial is put.
     trying: u32,
+    /// What was guessed, in turn.
+    pub(super) guesses: Vec<Guess>,
+    /// What is settled before.
+    pub(super) orders: Vec<Order>,
 }
 
 impl Unknowns {
@@ -297,12 +302,12 @@ pub(super) enum Goal<'g> {
 }
 
 /// What a trial changed, to be taken back or made good.
-struct Trial {
-    unknown: u32,
-    key: u32,
-    fired: Vec<Trigger>,
+pub(super) struct Trial {
+    pub(super) unknown: u32,
+    pub(super) key: u32,
+    pub(super) fired: Vec<Trigger>,
     /// What the end of its session, which was known already, did to it.
-    ended: Vec<Trigger>,
+    pub(super) ended: Vec<Trigger>,
 }
 
 impl Replay<'_> {
@@ -420,7 +425,7 @@ impl Replay<'_> {
     }
 
     /// Carries a lost call out at a key, if the state allows it.
-    fn put(&mut self, unknown: u32, at: u32) -> bool {
+    pub(super) fn put(&mut self, unknown: u32, at: u32) -> bool {
         let Unknown { part, session, call, .. } = self.lost.list[unknown as usize];
         let who = Who { session, zxid: self.axis.zxid(at).0 };
         self.tree.fired.clear();
@@ -444,7 +449,7 @@ impl Replay<'_> {
     }
 
     /// A node that turns out to have been made by a session before its end went with it.
-    fn end_again(&mut self, unknown: u32, at: u32) -> Vec<Trigger> {
+    pub(super) fn end_again(&mut self, unknown: u32, at: u32) -> Vec<Trigger> {
         let session = self.lost.list[unknown as usize].session;
         let closed = self.lives[session as usize].closed;
         if closed != NONE && at < closed {
@@ -464,7 +469,10 @@ impl Replay<'_> {
     }
 
     /// A lost call is found to have happened: what follows from that.
-    fn make_good(&mut self, trial: &Trial) {
+    pub(super) fn make_good(&mut self, trial: &Trial) {
+        let fired = trial.fired.iter().chain(&trial.ended);
+        let paths = fired.map(|(_, path, _)| *path).collect();
+        self.lost.guesses.push(Guess { unknown: trial.unknown, key: trial.key, paths });
         let Unknown { part, session, called, .. } = self.lost.list[trial.unknown as usize];
         self.latest_call = self.latest_call.max(called + 1);
         let zxid = self.axis.zxid(trial.key).0;

@@ -28,6 +28,7 @@
 //! And what neither can: what happened to a node that nobody looked at again, and a time that one
 //! single answer tells.
 
+mod again;
 mod axis;
 mod bucket;
 mod court;
@@ -112,8 +113,22 @@ impl Report {
 
 /// Checks a whole history. The tape may learn names on the way, which changes no answer.
 pub fn check(tape: &mut Tape) -> Report {
+    let mut replay = first(tape, Vec::new());
+    let Some(came) = again::came(&mut replay) else { return finished(replay) };
+    drop(replay);
+    let orders = again::orders(tape, came).unwrap_or_default();
+    finished(first(tape, orders))
+}
+
+/// The pass in zxid order, with this settled of lost calls.
+fn first(tape: &mut Tape, orders: Vec<again::Order>) -> replay::Replay<'_> {
     let mut replay = replay::Replay::new(tape);
+    replay.lost.orders = orders;
     replay.run();
+    replay
+}
+
+fn finished(mut replay: replay::Replay<'_>) -> Report {
     walk::walk(&mut replay);
     report(replay)
 }

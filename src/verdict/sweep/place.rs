@@ -4,6 +4,7 @@
 
 use crate::verdict::names::NONE;
 
+use super::again::Order;
 use super::lost::{Goal, REACH, Unknown};
 use super::replay::{GAP, Replay, parts_of};
 use super::tape::{EARLY, Kind, OK, Part, flag};
@@ -96,8 +97,7 @@ impl Replay<'_> {
     /// Keys that a lost call may have had: the one in question, or the latest that is free and of
     /// which nothing is known.
     pub(super) fn places(&self, key: u32, unknown: u32, goal: Goal<'_>) -> Vec<u32> {
-        let Unknown { after, before, part, session, called, fixed, .. } =
-            self.lost.list[unknown as usize];
+        let Unknown { after, before, part, session, fixed, .. } = self.lost.list[unknown as usize];
         let bound = after.max(self.last_look(&part, session));
         let closed = self.lives[session as usize].closed;
         let last = match goal {
@@ -106,15 +106,7 @@ impl Replay<'_> {
         };
         let last = last.min(before.saturating_sub(1)).min(closed.saturating_sub(1));
         let last = last.min(self.told_since(&part, session, goal));
-        let free = |at: u32| {
-            at > bound
-                && at <= last
-                && self.writer[at as usize] == GAP
-                // Nothing from this key on had returned when the call was made (P1).
-                && self.soonest[at as usize] > called
-                && self.axis.zxid(at).counter() != 0
-                && self.in_turn(unknown, at)
-        };
+        let free = |at: u32| at > bound && at <= last && self.is_free(unknown, at);
         let changes = self.changes(&part, session);
         let quiet = |at: u32| self.lost.quiet.since(&changes, at);
         let mut places: Vec<u32> = Vec::new();
@@ -168,6 +160,25 @@ impl Replay<'_> {
             (_, true) => self.axis.key(stat.mzxid).unwrap_or(NONE),
             (false, false) => NONE,
         }
+    }
+
+    /// Whether nothing is known that keeps a lost call from having happened at a key, but for what
+    /// others saw of it.
+    pub(super) fn is_free(&self, unknown: u32, at: u32) -> bool {
+        let Unknown { after, before, called, session, .. } = self.lost.list[unknown as usize];
+        at > after
+            && at < before
+            && at < self.lives[session as usize].closed
+            && self.writer[at as usize] == GAP
+            // Nothing from this key on had returned when the call was made (P1).
+            && self.soonest[at as usize] > called
+            && self.axis.zxid(at).counter() != 0
+            && self.in_turn(unknown, at)
+            && self.lost.orders.iter().all(|order| match *order {
+                Order::Never(other) => other != unknown,
+                Order::NotAt(other, key) => (other, key) != (unknown, at),
+                Order::At(other, key) => other == unknown || key != at,
+            })
     }
 
     /// A session's lost calls happen in the order of its calls, too.

@@ -78,6 +78,7 @@ impl Replay<'_> {
             };
             let doubtful = self.lost.doubts(self.tape, &rec.part, key);
             self.court.wrong(doubtful, property, field, place, detail);
+            self.doubt(doubtful, key, &rec.part);
         }
         if rec.part.kind == Kind::SetWatches && rec.part.code == OK {
             self.rewatch(rec.part.extra, rec.conn, rec.ret);

@@ -80,6 +80,10 @@ pub(super) struct Replay<'a> {
     pub(super) views: bool,
     /// What became of each node, if that is to be kept.
     pub(super) versions: Option<Vec<Version>>,
+    /// The first answer that is in doubt: at which key, to what.
+    pub(super) doubted: Option<(u32, Part)>,
+    /// Whether that is where the pass ends.
+    pub(super) halts: bool,
 }
 
 pub(super) fn parts_of<'t>(tape: &'t Tape, part: &Part) -> &'t [Part] {
@@ -129,6 +133,8 @@ impl<'a> Replay<'a> {
             times: vec![UNKNOWN; axis.len()],
             views,
             versions: None,
+            doubted: None,
+            halts: false,
             staleness: Staleness::default(),
             axis,
             tape,
@@ -148,6 +154,9 @@ impl<'a> Replay<'a> {
 
     pub(super) fn run(&mut self) {
         for key in 0..self.axis.len() as u32 {
+            if self.halts && self.doubted.is_some() {
+                return;
+            }
             if key.is_multiple_of(AHEAD) {
                 let to = self.axis.len().min((key + AHEAD) as usize);
                 fetch(self.tape, &self.writer[key as usize..to]);
@@ -155,7 +164,7 @@ impl<'a> Replay<'a> {
             let writer = self.writer[key as usize];
             if writer < TAKEN {
                 self.write(key, writer);
-            } else if writer == GAP && self.lost.any() {
+            } else if writer == GAP && self.lost.any() && !self.carry_out(key) {
                 self.explain_gap(key);
             }
             while self.closing.last().is_some_and(|(at, _)| *at == key) {
@@ -226,6 +235,7 @@ impl<'a> Replay<'a> {
             let doubtful = self.lost.unsure();
             let (property, kind) = (Property::SessionExpiry, "alive_after_death");
             self.court.wrong(doubtful, property, kind, place, detail);
+            self.doubt(doubtful, key, &rec.part);
         }
         self.court.count(Property::WriteOutcome);
         if rec.part.code == LOST {
@@ -252,6 +262,7 @@ impl<'a> Replay<'a> {
             };
             let doubtful = self.lost.doubts(self.tape, &rec.part, key);
             self.court.wrong(doubtful, property, what, place, detail);
+            self.doubt(doubtful, key, &rec.part);
             self.tree.settle();
             self.perform(&rec.part, who);
         }
@@ -259,6 +270,13 @@ impl<'a> Replay<'a> {
             self.court.count(Property::SequentialNames);
         }
         self.fire(zxid);
+    }
+
+    /// An answer is in doubt.
+    pub(super) fn doubt(&mut self, doubtful: bool, key: u32, part: &Part) {
+        if doubtful && self.doubted.is_none() {
+            self.doubted = Some((key, *part));
+        }
     }
 
     #[cold]
