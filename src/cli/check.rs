@@ -189,7 +189,7 @@ fn one(args: &CheckArgs, file: &str, format: Format, question: &Question) -> Res
     let question = Question { object: Some(object), ..question.clone() };
     let mut worst = Exit::Held;
     for (key, foreign) in foreign.by_key() {
-        let judgement = judge::judge(foreign, &question)?;
+        let judgement = judge::judge_part(foreign, &question)?;
         worst = worse(worst, tell(args, file, Some(&key), &judgement));
     }
     Ok(worst)

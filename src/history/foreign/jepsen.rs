@@ -130,7 +130,7 @@ fn operation(reader: &mut Reader<'_>, fields: &Fields, last: &mut i64) -> Result
         if name == fields.kind {
             kind = Some(fields.kind_of(&read).ok_or_else(|| odd_type(reader, &read, at))?);
         } else if name == fields.process {
-            process = Some(client(&read, at)?);
+            process = Some(client(&read, &reader.words, at)?);
         } else if name == fields.f {
             f = Some(read);
         } else if name == fields.value {
@@ -165,7 +165,7 @@ fn odd_type(reader: &Reader<'_>, read: &Value, at: Place) -> Refusal {
 }
 
 /// A client's number; `None` for what is no client.
-fn client(read: &Value, at: Place) -> Result<Option<u32>, Refusal> {
+fn client(read: &Value, words: &Words, at: Place) -> Result<Option<u32>, Refusal> {
     match read {
         Value::Int(number) => match u32::try_from(*number) {
             Ok(number) => Ok(Some(number)),
@@ -174,6 +174,10 @@ fn client(read: &Value, at: Place) -> Result<Option<u32>, Refusal> {
                 Err(Refusal::at(at, what, "processes are numbered from 0 to 2^32 - 1"))
             }
         },
+        // As some write the number.
+        Value::Text(word) if words.text(*word).parse::<u32>().is_ok() => {
+            Ok(words.text(*word).parse().ok())
+        }
         Value::Keyword(_) | Value::Symbol(_) | Value::Text(_) => Ok(None),
         _ => {
             let hint = "a process is a number, or `:nemesis`";

@@ -138,13 +138,16 @@ fn event(cut: &mut Cut<'_>, words: &mut Words) -> Result<Event, Refusal> {
     Ok(Event { place: at, kind, process: number, f, key: None, value, error })
 }
 
-/// The value column; `nil` if there is none.
+/// The value column.
 fn value(cut: &mut Cut<'_>, words: &mut Words) -> Result<Value, Refusal> {
     cut.at = cut.text.len() - cut.rest().trim_start().len();
     let rest = cut.rest();
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
     match &rest[..end] {
-        "" => return Ok(Value::Nil),
+        "" => {
+            let hint = "an operation without a value says `nil`: is the line whole?";
+            return Err(Refusal::at(cut.here(), "the value is missing", hint));
+        }
         "nil" => {
             cut.at += end;
             return Ok(Value::Nil);

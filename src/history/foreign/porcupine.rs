@@ -155,7 +155,9 @@ impl Builder {
         let process = object.client()?;
         let asked = asked(object.want("input")?, words, place)?;
         let mut call = self.call(process, asked, line);
-        end(&mut call, object.get(&["output"]).unwrap_or(&Value::Nil), words);
+        let reads = ["read", "get", "cas"].contains(&words.text(call.f));
+        let output = if reads { Some(object.want("output")?) } else { object.get(&["output"]) };
+        end(&mut call, output.unwrap_or(&Value::Nil), words);
         call.end_line = line;
         self.calls.push(call);
         self.times.push((from, to));
@@ -306,8 +308,10 @@ fn end(call: &mut Call, output: &Value, words: &Words) {
         () if !plain && (is("ok", false) || *output == Value::Bool(false)) => End::Refused,
         () => End::Ok,
     };
+    let writes = ["write", "put", "append"].contains(&words.text(call.f));
     call.got = match output {
-        _ if is("exists", false) => Value::Nil,
+        // Whatever stands there, models do not look at it.
+        _ if writes || is("exists", false) => Value::Nil,
         Value::Map(_) => object.get(&["value", "v", "val"]).cloned().unwrap_or_default(),
         plain => plain.clone(),
     };

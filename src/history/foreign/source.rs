@@ -54,10 +54,15 @@ pub struct Place {
 /// How much is read at a time, and how far [`Source::ahead`] can see.
 const PAGE: usize = 1 << 16;
 
+/// What some editors write before a text in UTF-8; it says nothing.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Bytes, one after the other.
 pub struct Source<'a> {
     inner: &'a mut dyn Read,
     page: Vec<u8>,
+    /// Nothing was read yet.
+    fresh: bool,
     at: usize,
     end: usize,
     place: Place,
@@ -74,7 +79,8 @@ impl<'a> Source<'a> {
     /// At a place of a text that began before; `page` bytes are read at a time.
     pub fn within(inner: &'a mut dyn Read, place: Place, page: usize) -> Source<'a> {
         let page = vec![0; page.max(16)];
-        Source { inner, page, at: 0, end: 0, place, ended: false, failure: None }
+        let fresh = place == Place { line: 1, column: 1 };
+        Source { inner, page, fresh, at: 0, end: 0, place, ended: false, failure: None }
     }
 
     /// The place of the next byte.
@@ -149,6 +155,10 @@ impl<'a> Source<'a> {
     /// Makes at least `wanted` bytes available, if there are as many.
     #[cold]
     fn fill(&mut self, wanted: usize) -> bool {
+        if std::mem::take(&mut self.fresh) && self.fill(MARK.len()) {
+            let page = &self.page[self.at..self.end];
+            self.at += if page.starts_with(MARK) { MARK.len() } else { 0 };
+        }
         self.page.copy_within(self.at..self.end, 0);
         self.end -= self.at;
         self.at = 0;

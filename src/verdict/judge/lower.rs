@@ -45,10 +45,20 @@ pub struct Lowered<O, A> {
     pub numbers: Numbers,
 }
 
-/// Lets every answer come at the very end: then only the order within each process is left.
+/// Lets every answer come at the very end: then only the order within each process is left. A
+/// process that calls again after a call that nobody answered is another one from then on: that
+/// call may still be under way.
 pub fn forget_time<O, A>(lowered: &mut Lowered<O, A>) {
+    let mut next = lowered.ops.iter().map(|timed| timed.process).max().unwrap_or(0);
+    let mut now: BTreeMap<u64, u64> = BTreeMap::new();
     for timed in &mut lowered.ops {
         timed.ret = u64::MAX;
+        let first = timed.process;
+        timed.process = now.get(&first).copied().unwrap_or(first);
+        if timed.answer.is_none() {
+            next += 1;
+            now.insert(first, next);
+        }
     }
 }
 
@@ -183,7 +193,7 @@ fn odd_value(call: &Call, numbers: &Numbers, wanted: &str) -> Refusal {
 /// A completion that repeats its value repeats the one it was called with.
 fn repeats(call: &Call, numbers: &Numbers) -> Result<(), Refusal> {
     let other = !call.got.is_nil() && call.got != call.asked;
-    if call.end == End::Ok && other && !matches!(call.got, Value::Bool(_) | Value::Text(_)) {
+    if call.end == End::Ok && other && call.got != Value::Bool(true) {
         return Err(odd_value(call, numbers, "a completion with the value of its invocation"));
     }
     Ok(())
@@ -285,9 +295,9 @@ pub fn set<W>(
                     Value::Nil => Box::default(),
                     _ => return Err(odd_value(call, numbers, "a set or list of elements")),
                 };
+                // Who reads an element twice has read no set: that fits nowhere.
                 let mut all: Vec<i64> = all.iter().map(|value| numbers.of(value)).collect();
                 all.sort();
-                all.dedup();
                 Some((Op::Read, Some(Answer::All(all))))
             }
             _ => return Err(stranger(call, numbers, Object::Set)),

@@ -30,7 +30,7 @@ mod znodes;
 
 use std::collections::BTreeSet;
 
-use crate::history::foreign::{Foreign, Refusal, Value};
+use crate::history::foreign::{Call, End, Foreign, Refusal, Value};
 
 use super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set};
 use super::search;
@@ -274,8 +274,28 @@ macro_rules! judge_keys {
 /// Judges a history of another tool.
 ///
 /// # Errors
-/// What no model here can judge.
+/// What no model here can judge, and a history of which nobody was told anything.
 pub fn judge(foreign: Foreign, question: &Question) -> Result<Judgement, Refusal> {
+    let answered = |call: &Call| call.end != End::Unknown;
+    if !foreign.calls.iter().any(answered) {
+        let line = foreign.calls.iter().next().map_or(0, |call| u64::from(call.line));
+        let what = format!("none of the {} calls was answered", foreign.calls.len());
+        return Err(Refusal::on_line(line, what, "a history without answers proves nothing"));
+    }
+    let judgement = judge_part(foreign, question)?;
+    if judgement.judged == 0 {
+        let total = judgement.calls;
+        let what = format!("none of the {total} calls says anything: all failed, or have no end");
+        return Err(Refusal::on_line(1, what, "an empty history proves nothing"));
+    }
+    Ok(judgement)
+}
+
+/// Judges some calls of a history, of which there may be none that says anything.
+///
+/// # Errors
+/// What no model here can judge.
+pub fn judge_part(foreign: Foreign, question: &Question) -> Result<Judgement, Refusal> {
     let object = match question.object {
         Some(object) => object,
         None => detect(&foreign)?,
@@ -307,10 +327,6 @@ pub fn judge(foreign: Foreign, question: &Question) -> Result<Judgement, Refusal
             return Err(Refusal::on_line(0, what, hint));
         }
     };
-    if judged == 0 {
-        let what = format!("none of the {total} calls says anything: all failed, or have no end");
-        return Err(Refusal::on_line(0, what, "an empty history proves nothing"));
-    }
     let judgement = Judgement::of(object, level, Mode::Search, total, judged);
     Ok(Judgement { keys, answer, order, ..judgement })
 }

@@ -165,8 +165,6 @@ fn depends_on_more(code: ErrorCode) -> bool {
         | ErrorCode::SessionMoved
         | ErrorCode::MarshallingError
         | ErrorCode::Unimplemented
-        | ErrorCode::NoAuth
-        | ErrorCode::InvalidAcl
         | ErrorCode::AuthFailed
         | ErrorCode::SystemError
         | ErrorCode::DataInconsistency
@@ -181,6 +179,8 @@ fn depends_on_more(code: ErrorCode) -> bool {
         | ErrorCode::ThrottledOp
         | ErrorCode::BadArguments => true,
         ErrorCode::NoNode
+        | ErrorCode::NoAuth
+        | ErrorCode::InvalidAcl
         | ErrorCode::BadVersion
         | ErrorCode::NoChildrenForEphemerals
         | ErrorCode::NodeExists

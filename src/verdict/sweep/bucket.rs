@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::Zxid;
 use crate::history::Did;
 use crate::verdict::names::NONE;
 use crate::verdict::witness::tally::Property;
 
 use super::court::Place;
 use super::replay::{GAP, Replay, TAKEN};
-use super::tape::{Kind, LOST, flag};
+use super::tape::{Kind, LOST, Logged, flag};
 
 impl Replay<'_> {
     /// Sorts calls by key, by counting.
@@ -103,6 +104,7 @@ impl Replay<'_> {
             open.insert((rec.session, rec.xid), *index);
         }
         self.logged = vec![NONE; self.axis.len()];
+        let mut strangers = Vec::new();
         for (at, logged) in self.tape.log.iter().enumerate() {
             let Some(key) = self.axis.key(logged.zxid) else { continue };
             self.logged[key as usize] = at as u32;
@@ -120,10 +122,39 @@ impl Replay<'_> {
                     *writer = call;
                 }
                 None if closes => self.closing.push((key, logged.session)),
+                // xid 0 is nobody's call: a session begins.
+                None if logged.xid > 0 => strangers.push(at),
                 None => {}
             }
         }
         self.closing.sort_unstable();
         self.closing.reverse();
+        if !strangers.is_empty() {
+            self.judge_strangers(&strangers);
+        }
+    }
+
+    /// Transactions of the log that are no open call's, and that no answer tells of: their calls
+    /// took effect elsewhere, or were never made (P1).
+    #[cold]
+    fn judge_strangers(&mut self, strangers: &[usize]) {
+        let calls = self.tape.calls.iter().filter(|rec| rec.part.kind.is_txn());
+        let calls: BTreeMap<_, _> = calls.map(|rec| ((rec.session, rec.xid), rec)).collect();
+        for at in strangers {
+            let Logged { zxid, session, xid, .. } = self.tape.log[*at];
+            let session_id = self.tape.sessions[session as usize];
+            let (zxid, call) = (Zxid(zxid), calls.get(&(session, xid)));
+            let (property, kind, what) = match call {
+                Some(_) => (Property::DoubleApply, "twice", "took effect elsewhere already"),
+                None => (Property::Phantom, "write", "was never made"),
+            };
+            let rank = call.map_or(NONE, |rec| rec.ret.min(rec.call));
+            let place = Place { rank, call: call.map(|rec| rec.id) };
+            let detail = format!(
+                "the log has {zxid} for xid {xid} of session {session_id}: that call {what}"
+            );
+            self.court.count(property);
+            self.court.broken(property, kind, place, detail);
+        }
     }
 }

@@ -63,7 +63,7 @@ impl Level {
             name if name == FRESH.0 => self == Level::Linearizable,
             "SyncedRead" => synced(self <= Level::SyncLinearizable),
             "Linearizability" => self <= Level::Osc,
-            "SessionOrder" | "SessionExpiry" => true,
+            "SessionOrder" | "SessionExpiry" | "ReadValue" | "WriteOutcome" => true,
             _ => self <= Level::Sequential,
         }
     }

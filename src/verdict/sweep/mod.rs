@@ -153,7 +153,9 @@ fn report(replay: replay::Replay<'_>) -> Report {
         time: 0,
         rank: 0,
         call: Some(call),
-        detail: format!("`{name}`, as it is used here, is judged by the witness only"),
+        detail: format!(
+            "`{name}`, as it is used here, is not judged in histories yet, only in runs"
+        ),
     });
     Report { breaches, doubts, properties, staleness, found, beyond }
 }

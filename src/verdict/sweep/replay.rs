@@ -207,6 +207,11 @@ impl<'a> Replay<'a> {
             self.court.broken(Property::Linearizability, "into_the_past", place, detail);
         }
         self.latest_call = self.latest_call.max(rec.call + 1);
+        if self.axis.zxid(key).counter() == 0 {
+            let zxid = self.axis.zxid(key);
+            let detail = format!("call {} was answered as {zxid}: no transaction's", rec.id.0);
+            self.court.broken(Property::WriteOutcome, "answer_zxid", place, detail);
+        }
         // One that is in the log only has no zxid of its own.
         let zxid = if rec.ret == NONE { self.axis.zxid(key).0 } else { rec.zxid };
         let who = Who { session: rec.session, zxid };

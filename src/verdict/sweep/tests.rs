@@ -341,6 +341,7 @@ fn weaker_levels_forgive_what_stronger_ones_do_not() {
     use Level::*;
     assert_eq!(broken("SyncedRead"), (Some(Osc), Some(Linearizable)));
     assert_eq!(broken("Linearizability"), (Some(Sequential), Some(Sequential)));
-    assert_eq!(broken("ReadValue"), (Some(Session), Some(Session)));
+    assert_eq!(broken("WatchLost"), (Some(Session), Some(Session)));
+    assert_eq!(broken("ReadValue"), (None, None));
     assert_eq!(broken("SessionOrder"), (None, None));
 }

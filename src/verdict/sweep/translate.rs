@@ -182,7 +182,7 @@ impl Tape {
                 self.kids.push(sum);
                 part.flags |= flag::NAMED;
                 part.stat = seen.as_ref().map_or(NONE, |seen| self.stat(part.path, seen));
-                *stat == seen.is_some() && names.is_sorted()
+                *stat == seen.is_some()
             }
             (Op::Multi(ops) | Op::MultiRead(ops), Reply::Multi(results)) => {
                 ops.len() == results.len() && self.answers(part.extra, ops, results)

@@ -125,7 +125,7 @@ impl<'q> Gathering<'q> {
         let Question { mode, explain, order, .. } = self.question;
         let bare = self.bare_write.is_some() || self.bare_read.is_some();
         let by_columns = matches!(mode, None | Some(Mode::Witness));
-        bare || *explain || *order || !by_columns || self.level == Level::Linearizable
+        bare || *explain || *order || !by_columns || may_have_other_views(self.level)
     }
 
     /// Judges what was read.
@@ -215,7 +215,8 @@ fn answer(judged: Judged, lines: &Lines<'_>) -> Answer {
         Judged::Broken(breach) => Answer::False(first_words(&breach, lines)),
         Judged::Undecided(Breach { kind: "witness_only", detail, .. }) => Answer::Unknown(detail),
         Judged::Undecided(Breach { property, detail, .. }) => {
-            let what = "what lost calls did is not known; as it was guessed";
+            let what = "what lost calls did, and sessions that ended unseen, is not known; as it was \
+                        guessed";
             let hint = "lines of the servers' log (`committed`) would decide it";
             Answer::Unknown(format!("{what}, {property} is broken: {detail}; {hint}"))
         }
@@ -231,6 +232,13 @@ fn first_words(breach: &Breach, lines: &Lines<'_>) -> Why {
         next: next.into_iter().collect(),
         ..Why::default()
     }
+}
+
+/// Whether what contradicts the zxids of reads may still be as the level asks: a read that was
+/// answered from an older state may have seen what a newer one holds, too, and what one session is
+/// to be shown is no question of zxids.
+fn may_have_other_views(level: Level) -> bool {
+    matches!(level, Level::Linearizable | Level::Session)
 }
 
 /// Where calls stand.

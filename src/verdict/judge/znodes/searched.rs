@@ -4,7 +4,10 @@
 //! brings them up to date, and whether real time counts. What one session alone is to be shown is
 //! no order of all: there a search only proves.
 
-use crate::history::{History, Operation};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::SessionId;
+use crate::history::{CallId, History, Operation};
 use crate::verdict::judge::{Answer, Judgement, Level, Question, Why, explain};
 use crate::verdict::model::Znodes;
 use crate::verdict::model::tree::is_beyond;
@@ -13,7 +16,7 @@ use crate::verdict::search::{self, Found, Stuck};
 use crate::verdict::sweep::SyncFlavour;
 use crate::znode::op::Op;
 
-use super::Lines;
+use super::{Lines, is_answered};
 
 /// How many operations of the order are shown.
 const SHOWN: usize = 5;
@@ -45,7 +48,11 @@ pub fn judge(history: &History, lines: &Lines<'_>, question: &Question, judgemen
                 .to_string(),
         ),
         Found::Illegal(stuck) => {
-            Answer::False(why(&ready, &stuck, lines, question, level >= Level::Sequential))
+            let mut why = why(&ready, &stuck, lines, question, level >= Level::Sequential);
+            if level == Level::SyncLinearizable && strict {
+                add_syncs(history, lines, &mut why);
+            }
+            Answer::False(why)
         }
         Found::Legal(order) => {
             if question.order {
@@ -95,6 +102,25 @@ fn why(
     let what = if timeless { "keeps each session's" } else { "respects real time" };
     why.detail = format!("no order of all calls {what}: after {placed} of {of}{first}");
     why
+}
+
+/// A sync is no operation of the order that is searched, but what was called after it depends on
+/// it: the latest of each session before its calls in the core is part of what contradicts itself.
+fn add_syncs(history: &History, lines: &Lines<'_>, why: &mut Why) {
+    let lined = why.core.iter().map(|one| one.line).filter(|line| *line > 0);
+    let core: BTreeSet<u64> = lined.collect();
+    let mut latest: BTreeMap<SessionId, CallId> = BTreeMap::new();
+    let mut syncs: BTreeSet<CallId> = BTreeSet::new();
+    for operation in &history.operations {
+        let one = lines.candidate(operation.id.0, "");
+        if matches!(operation.op, Op::Sync { .. }) && is_answered(operation) {
+            latest.insert(operation.session, operation.id);
+        } else if core.contains(&one.line) && !operation.op.is_write() {
+            syncs.extend(latest.get(&operation.session));
+        }
+    }
+    why.core.extend(syncs.into_iter().map(|id| lines.candidate(id.0, "")));
+    why.core.sort_by_key(|one| one.line);
 }
 
 fn unsynced(history: &History) -> History {

@@ -9,7 +9,7 @@ use crate::verdict::search::Options;
 use crate::verdict::sweep::{self, Breach, Judged, Tape};
 use crate::verdict::views;
 
-use super::{Lines, answer, core, first_words, is_answered, searched};
+use super::{Lines, answer, core, first_words, is_answered, may_have_other_views, searched};
 
 /// Histories of at most so many calls are searched, too, to explain them.
 const SEARCHED: usize = 5_000;
@@ -33,10 +33,10 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
     if let (Answer::True, true, Some(history)) = (&judgement.answer, question.order, lines.kept) {
         judgement.order = order(history, &report.found, lines);
     }
-    // A read that was answered from an older state may have seen what a newer one holds, too.
-    if let (Answer::False(_), Level::Linearizable, Some(history)) =
-        (&judgement.answer, level, lines.kept)
-        && report.judge(Level::SyncLinearizable, sync) == Judged::Holds
+    let reads_only =
+        level == Level::Session || report.judge(Level::SyncLinearizable, sync) == Judged::Holds;
+    if let (Answer::False(_), true, Some(history)) =
+        (&judgement.answer, reads_only && may_have_other_views(level), lines.kept)
     {
         match views::check(history, level, sync) {
             Judged::Broken(_) => {}
@@ -46,14 +46,28 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
             }
         }
     }
-    if let (Answer::False(_), true, Some(history)) =
-        (&judgement.answer, question.explain, lines.kept)
-        && history.operations.len() <= SEARCHED
-    {
+    let few = lines.kept.filter(|history| history.operations.len() <= SEARCHED);
+    let look = || {
         let mut other = Judgement::of(judgement.object, level, Mode::Search, 0, 0);
         let search = Options { nodes: question.search.nodes.min(NODES), ..question.search.clone() };
-        searched::judge(history, lines, &Question { search, ..question.clone() }, &mut other);
-        judgement.searched = Some(other.answer.word());
+        let question = Question { search, ..question.clone() };
+        few.map(|history| {
+            searched::judge(history, lines, &question, &mut other);
+            other.answer
+        })
+    };
+    match &judgement.answer {
+        Answer::False(_) if question.explain => {
+            judgement.searched = look().map(|answer| answer.word());
+        }
+        // What no order at all explains, no guess does.
+        Answer::Unknown(_) if report.beyond.is_none() => {
+            if let Some(answer @ Answer::False(_)) = look() {
+                judgement.mode = Mode::Search;
+                judgement.answer = answer;
+            }
+        }
+        Answer::True | Answer::False(_) | Answer::Unknown(_) => {}
     }
     judgement.staleness = Some(report.staleness);
 }

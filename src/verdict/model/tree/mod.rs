@@ -33,6 +33,7 @@ use crate::verdict::names::Names;
 
 pub(crate) use acl::{Acls, Who};
 pub(crate) use beyond::is_beyond;
+pub(crate) use read::same_names;
 pub(crate) use write::{Asked, Effect, is_part};
 
 use change::Undo;

@@ -174,11 +174,12 @@ impl Model {
         got: &Result<Reply, ErrorCode>,
     ) -> bool {
         match (op, expected, got) {
-            (_, Ok(Reply::Ephemerals(all)), Ok(Reply::Ephemerals(told))) => {
-                let mut told = told.clone();
-                told.sort();
-                told == *all
-            }
+            (_, Ok(Reply::Ephemerals(all)), Ok(Reply::Ephemerals(told))) => same_names(all, told),
+            (
+                _,
+                Ok(Reply::Children { names: all, stat }),
+                Ok(Reply::Children { names: told, stat: shown }),
+            ) => same_names(all, told) && stat == shown,
             (_, Ok(Reply::Who(all)), Ok(Reply::Who(told))) => {
                 all.len() == told.len() && all.iter().all(|id| told.contains(id))
             }
@@ -203,6 +204,16 @@ impl Model {
             _ => expected == got,
         }
     }
+}
+
+/// Whether these are the same names: their order is not specified (spec 1.14).
+pub(crate) fn same_names(one: &[String], other: &[String]) -> bool {
+    let sorted = |names: &[String]| {
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        names
+    };
+    one == other || (one.len() == other.len() && sorted(one) == sorted(other))
 }
 
 /// One result of a multiRead.

@@ -13,7 +13,7 @@ use crate::base::{SessionId, Zxid};
 use crate::jute::proto::Stat;
 use crate::znode::op::{self, ErrorCode, Reply};
 
-use super::tree::{Asked, Effect, Model as Tree};
+use super::tree::{Asked, Effect, Model as Tree, same_names};
 use super::{Model, Touched};
 
 /// What is asked, and in which session.
@@ -227,7 +227,7 @@ fn same_reply(a: &Reply, b: &Reply) -> bool {
             data == other && same_stat(stat, shown)
         }
         (Reply::Children { names, stat }, Reply::Children { names: other, stat: shown }) => {
-            names == other && same_stats(stat, shown)
+            same_names(names, other) && same_stats(stat, shown)
         }
         (Reply::Multi(a), Reply::Multi(b)) => a.len() == b.len() && a.iter().zip(b).all(same_part),
         (a, b) => a == b,
