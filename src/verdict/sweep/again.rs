@@ -11,9 +11,13 @@ use super::replay::{GAP, Replay, parts_of};
 use super::tape::{Kind, Tape};
 
 /// How many calls all passes together may look at.
-const WORK: u64 = 40_000_000;
+const WORK: u64 = 30_000_000;
+/// With fewer passes than this nothing is found as a rule, and none is made.
+const PASSES: u64 = 100;
 /// How many guesses are doubted for one answer.
-const TRIES: usize = 128;
+const TRIES: usize = 192;
+/// How many guesses of one kind are among these.
+const SOME: usize = 24;
 /// In how many places a lost call that was not guessed is put.
 const PLACES: usize = 16;
 
@@ -45,12 +49,14 @@ pub(super) struct Came {
     ideas: Vec<Order>,
 }
 
+/// Whether nothing is broken for certain, stale reads aside.
+fn is_sound(replay: &Replay<'_>) -> bool {
+    replay.court.breaches.iter().all(|breach| breach.property == FRESH.0)
+}
+
 /// How far a pass came, if it came to a doubt and nothing is broken for certain.
 pub(super) fn came(replay: &mut Replay<'_>) -> Option<Came> {
-    let (key, part) = replay.doubted?;
-    if replay.court.breaches.iter().any(|breach| breach.property != FRESH.0) {
-        return None;
-    }
+    let (key, part) = replay.doubted.filter(|_| is_sound(replay))?;
     let mut about = BTreeSet::from([part.path]);
     if matches!(part.kind, Kind::Multi | Kind::MultiRead) {
         about.extend(parts_of(replay.tape, &part).iter().map(|part| part.path));
@@ -71,16 +77,16 @@ pub(super) fn came(replay: &mut Replay<'_>) -> Option<Came> {
     let late = || lost.guesses.iter().rev();
     let not_there = |guess: &Guess| Order::NotAt(guess.unknown, guess.key);
     let mut ideas: Vec<Order> = Vec::new();
-    ideas.extend(late().filter(near).map(not_there));
-    ideas.extend(late().filter(near).map(|guess| Order::Never(guess.unknown)));
+    ideas.extend(late().filter(near).map(not_there).take(SOME));
+    ideas.extend(late().filter(near).map(|guess| Order::Never(guess.unknown)).take(SOME / 2));
     for unknown in unseen {
         let least = lost.list[unknown as usize].after;
         let keys = (least + 1..=key).rev().take(REACH as usize);
         let dark = keys.filter(|at| replay.is_free(unknown, *at) && !lost.shown.contains_key(at));
         ideas.extend(dark.take(PLACES).map(|at| Order::At(unknown, at)));
     }
-    ideas.extend(late().filter(above).map(not_there));
-    ideas.extend(late().filter(kin).map(not_there));
+    ideas.extend(late().filter(above).map(not_there).take(SOME));
+    ideas.extend(late().filter(kin).map(not_there).take(SOME));
     ideas.extend(late().map(not_there));
     let mut known = BTreeSet::new();
     ideas.retain(|idea| known.insert(*idea));
@@ -90,26 +96,72 @@ pub(super) fn came(replay: &mut Replay<'_>) -> Option<Came> {
 
 /// Settles what lost calls did until no answer of the pass in zxid order is in doubt.
 pub(super) fn orders(tape: &mut Tape, first: Came) -> Option<Vec<Order>> {
-    let (mut orders, mut front) = (Vec::new(), first);
-    let mut work = WORK;
+    let left = WORK / (tape.len() as u64).max(1);
+    if left < PASSES {
+        return None;
+    }
+    let mut search = Search { tape, orders: Vec::new(), left };
+    let mut front = first;
     loop {
-        let mut further = None;
-        for idea in &front.ideas {
-            work = work.checked_sub(tape.len() as u64)?;
-            orders.push(*idea);
-            let mut replay = Replay::new(tape);
-            (replay.lost.orders, replay.halts) = (orders.clone(), true);
-            replay.run();
-            if replay.doubted.is_none() {
-                return Some(orders);
-            }
-            further = came(&mut replay).filter(|came| came.key > front.key);
-            if further.is_some() {
-                break;
-            }
-            orders.pop();
+        let further = search.further(&front, front.key, 1);
+        match further.or_else(|| search.further(&front, front.key, 2))? {
+            Pass::Whole => return Some(search.orders),
+            Pass::Doubted(came) => front = came,
+            Pass::Broken => return None,
         }
-        front = further?;
+    }
+}
+
+/// What came of a pass.
+enum Pass {
+    /// Nothing is in doubt.
+    Whole,
+    /// Something is.
+    Doubted(Came),
+    /// Something is broken for certain.
+    Broken,
+}
+
+struct Search<'t> {
+    tape: &'t mut Tape,
+    orders: Vec<Order>,
+    /// Passes that may still be made.
+    left: u64,
+}
+
+impl Search<'_> {
+    /// Looks for so many ideas together that bring a pass beyond a key, and keeps them.
+    fn further(&mut self, front: &Came, key: u32, ideas: u32) -> Option<Pass> {
+        let some = if ideas > 1 { SOME } else { TRIES };
+        for idea in front.ideas.iter().take(some) {
+            self.orders.push(*idea);
+            match self.pass()? {
+                Pass::Doubted(came) if came.key <= key => {
+                    if ideas > 1
+                        && let Some(found) = self.further(&came, key, ideas - 1)
+                    {
+                        return Some(found);
+                    }
+                }
+                Pass::Broken => {}
+                found => return Some(found),
+            }
+            self.orders.pop();
+        }
+        None
+    }
+
+    /// A pass with what is settled so far; `None` if there have been too many.
+    fn pass(&mut self) -> Option<Pass> {
+        self.left = self.left.checked_sub(1)?;
+        let mut replay = Replay::new(self.tape);
+        (replay.lost.orders, replay.halts) = (self.orders.clone(), true);
+        replay.run();
+        Some(match (came(&mut replay), is_sound(&replay)) {
+            (Some(came), _) => Pass::Doubted(came),
+            (None, true) => Pass::Whole,
+            (None, false) => Pass::Broken,
+        })
     }
 }
 
