@@ -165,7 +165,8 @@ impl Hunt {
         mut ledger: Option<&mut Ledger>,
     ) -> Result<Hunted, String> {
         let started = Instant::now();
-        let cell = std::cell::RefCell::new((Tally::default(), Status::begin(self.campaign.len())));
+        let tally = Tally::behind(self.campaign.plans.len());
+        let cell = std::cell::RefCell::new((tally, Status::begin(self.campaign.len())));
         let enough = || {
             interrupt.load(Ordering::Relaxed)
                 || self.time.is_some_and(|time| started.elapsed() >= time)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::explore::{Estimate, Item, Tally};
+use crate::explore::{Counts, Estimate, Tally};
 use crate::kit::Kit;
 use crate::report::junit;
 
@@ -21,19 +21,25 @@ pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
         text.push('\n');
     };
     line(String::new());
-    line(format!(
-        "{} seeds: {} passed, {} violated, {} with assertions only, {} undecided, {} could not run",
-        tally.tried,
-        tally.passed,
-        tally.violated,
-        tally.asserted,
-        tally.unknown,
-        tally.broken_count,
-    ));
+    let came = |of: Counts| {
+        let Counts { tried: _, passed, violated, asserted, unknown, broken } = of;
+        format!(
+            "{passed} passed, {violated} violated, {asserted} with assertions only, {unknown} \
+             undecided, {broken} could not run"
+        )
+    };
+    let (seeds, plans) = (tally.seeds(), tally.of_plans);
+    line(format!("{} seeds: {}", seeds.tried, came(seeds)));
+    if plans.tried > 0 {
+        line(match plans.passed == plans.tried {
+            true => format!("{} regression plans passed", plans.tried),
+            false => format!("{} regression plans: {}", plans.tried, came(plans)),
+        });
+    }
     let (simulated, steps) = (tally.simulated, tally.steps);
     line(format!("simulated {simulated} in {steps} steps, digest {}", tally.digest));
     let (twice, differ) = (tally.rechecked, tally.nondeterministic.len());
-    line(format!("run twice to check determinism: {twice} seeds, {differ} differed"));
+    line(format!("run twice to check determinism: {twice} of all, {differ} differed"));
     for (index, subject) in hunt.subjects.iter().enumerate() {
         if let Err(why) = hunt.held(tally, index) {
             line(format!("`{}`: {why}", subject.source.name()));
@@ -41,8 +47,7 @@ pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
     }
     for ((source, signature), group) in &tally.groups {
         let name = hunt.subjects[*source].source.name();
-        let seeds: Vec<String> = group.examples.iter().map(Item::to_string).collect();
-        let (count, seeds) = (group.count, seeds.join(" "));
+        let (count, seeds) = (group.count, group.seeds());
         line(format!("  {count:>7} x {signature} in `{name}`: seeds {seeds}"));
     }
     for (item, why) in tally.unknown_examples.iter().chain(&tally.broken) {
@@ -147,6 +152,7 @@ fn columns(table: &BTreeMap<String, u64>) -> Vec<String> {
 /// The summary for scripts: one line.
 pub fn json(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Value {
     let tally = &hunted.tally;
+    let (seeds, plans) = (tally.seeds(), tally.of_plans);
     let estimate = tally.novelty.estimate();
     let sorts = reach::sorts(kit, tally);
     let reached = sorts.iter().map(|sort| {
@@ -175,12 +181,16 @@ pub fn json(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Value {
         .collect();
     json!({
         "zoosim": "campaign/1",
-        "seeds": tally.tried,
-        "passed": tally.passed,
-        "violated": tally.violated,
-        "asserted": tally.asserted,
-        "undecided": tally.unknown,
-        "could_not_run": tally.broken_count,
+        "seeds": seeds.tried,
+        "passed": seeds.passed,
+        "violated": seeds.violated,
+        "asserted": seeds.asserted,
+        "undecided": seeds.unknown,
+        "could_not_run": seeds.broken,
+        "regressions": {
+            "plans": plans.tried, "passed": plans.passed, "violated": plans.violated,
+            "asserted": plans.asserted, "undecided": plans.unknown, "could_not_run": plans.broken,
+        },
         "interrupted": hunted.interrupted,
         "steps": tally.steps,
         "simulated_ns": tally.simulated.0,
@@ -227,9 +237,7 @@ pub fn junit(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Vec<junit::Suite> {
                     });
                     let short = first.map_or("", |(_, finding)| finding.detail.as_str());
                     let rows = groups.iter().map(|((_, signature), group)| {
-                        let seeds = group.examples.iter().map(Item::to_string);
-                        let seeds = seeds.collect::<Vec<String>>().join(" ");
-                        format!("{} x {signature}: seeds {seeds}\n", group.count)
+                        format!("{} x {signature}: seeds {}\n", group.count, group.seeds())
                     });
                     junit::Result::Failed(short.to_string(), rows.collect())
                 }

@@ -385,7 +385,13 @@ fn a_regression_is_tried_first_and_must_be_clean() {
     let said = room.zoosim(&args);
     let last: serde_json::Value = serde_json::from_str(said.out.trim()).expect("JSON");
     assert_eq!(last["sources"][0]["source"], "scenarios/regressions/was-lost.json");
-    assert_eq!((last["seeds"].clone(), said.code), (3.into(), 0), "{last}");
+    assert_eq!((last["seeds"].clone(), said.code), (2.into(), 0), "a plan is no seed: {last}");
+    let kept = &last["regressions"];
+    assert_eq!((&kept["plans"], &kept["passed"]), (&1.into(), &1.into()), "{last}");
+    assert_eq!((&last["novelty"]["seeds"], &last["sources"][0]["seeds"]), (&2.into(), &1.into()));
+    let text = room.zoosim(&["fuzz", "quiet", "--seeds", "0..2"]).out;
+    assert!(text.starts_with("\n2 seeds: 2 passed, 0 violated, "), "{text}");
+    assert!(text.contains("\n1 regression plans passed\n"), "{text}");
     let junit = room.read("junit.xml");
     assert!(junit.contains("<testsuite name=\"quiet\""), "{junit}");
     assert!(junit.contains("<testcase classname=\"quiet\" name=\"Linearizability\"/>"), "{junit}");
