@@ -1,4 +1,5 @@
-//! `zoosim fuzz`: many seeds; each finding is written down, nothing stops for it.
+//! `zoosim fuzz`: many seeds; the first finding of each signature is written down, nothing stops
+//! for it.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -157,7 +158,7 @@ fn seeds(args: &FuzzArgs, ledger: Option<&Ledger>) -> Result<(u64, Option<u64>),
 }
 
 impl Hunt {
-    /// Tries everything, writes down what fails, and prints each finding.
+    /// Tries everything; writes down and prints the first finding of each signature.
     pub fn run(
         &self,
         kit: &Kit,
@@ -180,16 +181,14 @@ impl Hunt {
         };
         let complete = self.campaign.run(kit, enough, idle, |tried| {
             let (tally, status) = &mut *cell.borrow_mut();
-            let groups = tally.groups.len();
-            let keep = tally.take(tried);
+            // One of a signature is enough to look at: the others are counted.
+            let is_first = tally.take(tried);
             if let Some(Err(error)) = ledger.as_deref_mut().map(|ledger| ledger.take(tried)) {
                 trouble = Some(error);
                 return Next::Stop;
             }
-            if let (true, Came::Ran(small)) = (keep, &tried.came) {
-                if let (true, Outcome::Violated(finding)) =
-                    (tally.groups.len() > groups, &small.outcome)
-                {
+            if let (true, Came::Ran(small)) = (is_first, &tried.came) {
+                if let Outcome::Violated(finding) = &small.outcome {
                     firsts.push((tried.item, finding.clone()));
                 }
                 let found = self.found(kit, tried, small);

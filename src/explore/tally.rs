@@ -249,11 +249,10 @@ impl Tally {
         if group.count == 1 {
             self.new_at = self.tried;
         }
-        let keep = group.examples.len() < MAX_EXAMPLES;
-        if keep {
+        if group.examples.len() < MAX_EXAMPLES {
             group.examples.push(item);
         }
-        keep
+        group.count == 1
     }
 
     fn words(&self) -> usize {
