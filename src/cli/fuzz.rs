@@ -56,6 +56,26 @@ pub struct Hunt {
     pub coverage: bool,
 }
 
+/// How often a planted bug answered differently from the right rule.
+pub struct Hits {
+    /// Its name.
+    pub bug: String,
+    /// How often.
+    pub times: u64,
+    /// In how many seeds.
+    pub seeds: u64,
+}
+
+impl Hits {
+    /// In words, of so many seeds.
+    pub fn words(&self, tried: u64) -> String {
+        match self.times {
+            0 => "never hit: this scenario does not reach it".to_string(),
+            times => format!("hit {times} times, in {} of {tried} seeds", self.seeds),
+        }
+    }
+}
+
 /// What came of it.
 pub struct Hunted {
     /// The sums.
@@ -320,9 +340,27 @@ impl Hunt {
                     return Ok(());
                 }
                 let wanted = wanted(&expect);
-                Err(format!("not caught: expected {wanted} within {tried} seeds"))
+                let mut why = format!("not caught: expected {wanted} within {tried} seeds");
+                for hit in self.hits(tally, source).iter().filter(|hit| hit.times == 0) {
+                    why.push_str(&format!("; `{}` was {}", hit.bug, hit.words(tried)));
+                }
+                Err(why)
             }
         }
+    }
+
+    /// How often each bug that a source plants was hit. Bugs that are no part of this crate need
+    /// not tell, and of several in one plan some may tell under the name of another: then silence
+    /// says nothing.
+    pub fn hits(&self, tally: &Tally, source: usize) -> Vec<Hits> {
+        let plan = self.subjects[source].source.plan(self.campaign.first);
+        let tells = |bug: &str| crate::bugs::ALL.iter().any(|known| known.name == bug);
+        let hits = plan.bugs.iter().map(|bug| {
+            let (times, seeds) =
+                tally.hits.get(&(source, bug.clone())).copied().unwrap_or_default();
+            Hits { bug: bug.clone(), times, seeds }
+        });
+        hits.filter(|hit| hit.times > 0 || plan.bugs.len() == 1 && tells(&hit.bug)).collect()
     }
 
     fn exit(&self, hunted: &Hunted) -> Exit {

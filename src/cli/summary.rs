@@ -39,10 +39,18 @@ pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
     let (simulated, steps) = (tally.simulated, tally.steps);
     line(format!("simulated {simulated} in {steps} steps, digest {}", tally.digest));
     let (twice, differ) = (tally.rechecked, tally.nondeterministic.len());
-    line(format!("run twice to check determinism: {twice} of all, {differ} differed"));
+    line(format!("run twice to check determinism: {twice} runs, {differ} differed"));
     for (index, subject) in hunt.subjects.iter().enumerate() {
-        if let Err(why) = hunt.held(tally, index) {
-            line(format!("`{}`: {why}", subject.source.name()));
+        let name = subject.source.name();
+        let (tried, _) = tally.by_source.get(&index).copied().unwrap_or_default();
+        let held = hunt.held(tally, index);
+        // That it was not caught says, too, if it was never hit.
+        let told = |times: u64| tried > 0 && (times > 0 || held.is_ok());
+        for hit in hunt.hits(tally, index).iter().filter(|hit| told(hit.times)) {
+            line(format!("planted bug `{}` in `{name}`: {}", hit.bug, hit.words(tried)));
+        }
+        if let Err(why) = held {
+            line(format!("`{name}`: {why}"));
         }
     }
     for ((source, signature), group) in &tally.groups {
@@ -169,9 +177,12 @@ pub fn json(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Value {
     let sources = (0..hunt.subjects.len()).map(|source| {
         let (tried, violated) = tally.by_source.get(&source).copied().unwrap_or_default();
         let held = hunt.held(tally, source);
+        let hits = hunt.hits(tally, source).into_iter();
+        let hits = hits.map(|hit| (hit.bug, json!({ "times": hit.times, "seeds": hit.seeds })));
         json!({
             "source": name(source), "seeds": tried, "violated": violated,
             "held": held.is_ok(), "why": held.err(),
+            "hits": hits.collect::<BTreeMap<String, Value>>(),
         })
     });
     let differ: Vec<Value> = tally

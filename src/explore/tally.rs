@@ -6,6 +6,7 @@ use crate::base::{Digest, Duration};
 use crate::history::Totals;
 use crate::verdict::{Outcome, Signature, Weight};
 
+use super::tried::HITS;
 use super::{Branch, Came, Novelty, Tried};
 
 /// How many seeds of one signature are kept as examples.
@@ -117,6 +118,9 @@ pub struct Tally {
     pub groups: BTreeMap<(usize, String), Group>,
     /// Seeds by source, and of these the ones violated.
     pub by_source: BTreeMap<usize, (u64, u64)>,
+    /// By source and planted bug: how often it answered differently from the right rule, and in how
+    /// many seeds.
+    pub hits: BTreeMap<(usize, String), (u64, u64)>,
     /// Seeds that were run twice.
     pub rechecked: u64,
     /// Seeds whose second run was another one.
@@ -185,6 +189,12 @@ impl Tally {
         }
         let known = self.words();
         self.totals.merge(&small.totals);
+        let hits = small.totals.world.range(HITS.to_string()..);
+        let hits = hits.map_while(|(word, count)| Some((word.strip_prefix(HITS)?, *count)));
+        for (bug, count) in hits.filter(|(_, count)| *count > 0) {
+            let hit = self.hits.entry((tried.item.source, bug.to_string())).or_default();
+            *hit = (hit.0 + count, hit.1 + 1);
+        }
         // A plan that was kept because it failed is no draw: it says nothing of the next seed.
         if !self.is_plan(tried.item) {
             self.novelty.take(&small.totals);

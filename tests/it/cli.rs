@@ -372,6 +372,19 @@ fn a_bug_that_is_not_caught_fails_the_campaign() {
 }
 
 #[test]
+fn a_campaign_says_how_often_what_it_planted_was_hit() {
+    let room = Room::new("hits");
+    let text = room.zoosim(&["fuzz", "ack-before-fsync", "--seeds", "0..8", "--no-shrink"]).out;
+    let hit = "\nplanted bug `ack_before_fsync` in `ack-before-fsync`: hit ";
+    assert!(text.contains(hit) && text.contains(" seeds\n"), "{text}");
+    // Three seeds never come near the end of an epoch's numbers.
+    let rare = ["fuzz", "quiet", "--bug", "zxid_rollover", "--seeds", "0..3"];
+    let said = room.zoosim(&rare);
+    let never = "`zxid_rollover` was never hit: this scenario does not reach it\n";
+    assert!(said.code == 1 && said.out.contains(never), "{}", said.out);
+}
+
+#[test]
 fn a_regression_is_tried_first_and_must_be_clean() {
     let room = Room::new("regress");
     let planted = room.zoosim(&["run", "ack-before-fsync"]);
