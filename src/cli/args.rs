@@ -57,7 +57,8 @@ pub enum Verb {
     #[command(after_help = "example: zoosim explain ack-before-fsync --seed 0\n         \
         zoosim explain small.json --points 40 --tails 20 --json")]
     Explain(ExplainArgs),
-    /// Crash a passing run at every durable effect and every send, and judge each of these runs
+    /// Crash a passing run at every durable effect and every send, to peers and to clients, and
+    /// judge each of these runs
     #[command(after_help = "example: zoosim crashpoints quiet --seed 2 --peer 2\n         \
         zoosim crashpoints quiet --seed 2 --bug ack_before_fsync --json")]
     Crashpoints(CrashpointsArgs),

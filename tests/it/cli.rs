@@ -489,6 +489,11 @@ fn crash_points_are_counted_and_what_they_find_replays() {
     assert_eq!(again.code, 0, "{replay}: {}{}", again.out, again.err);
     let text = said("1", &["--peer", "1"]).out;
     assert!(text.contains("no crash shows a violation"), "{text}");
+    assert!(text.contains("\n  send to_client "), "{text}");
+    // One peer alone has nobody to vote with.
+    let missed = said("1", &["--peer", "1", "--bug", "vote_order_not_total"]);
+    let wanted = "\nno crash shows a violation\nnot caught: expected a violation within ";
+    assert!(missed.code == 1 && missed.out.contains(wanted), "{}", missed.out);
     let nobody = said("2", &["--peer", "200"]);
     assert_eq!(nobody.code, 2);
     assert!(nobody.err.starts_with("`quiet`, seed 2 has no peer p200\nhint: "), "{}", nobody.err);
