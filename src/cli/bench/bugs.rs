@@ -65,6 +65,10 @@ struct Unit {
 pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
     if let Some(path) = &args.table {
         let lines = lines::read(path, Line::parse, REMEDY)?;
+        if lines.is_empty() {
+            let path = path.display();
+            return Err(format!("{path}: it holds no whole line\nhint: `--out FILE` writes them"));
+        }
         say(&table::render(kit, &lines, args.markdown));
         return Ok(Exit::Held);
     }
