@@ -115,6 +115,22 @@ pub struct TraceArgs {
     pub to: Option<Time>,
 }
 
+impl TraceArgs {
+    /// Whether there is anything between both ends.
+    ///
+    /// # Errors
+    /// If they are the wrong way round.
+    pub fn check(&self) -> Result<(), String> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from > to => Err(format!(
+                "`--from` {from} is behind `--to` {to}: nothing lies between them\n\
+                 hint: the earlier time is `--from`"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// `plan`.
 #[derive(ClapArgs, Debug)]
 pub struct PlanArgs {
