@@ -158,6 +158,29 @@ fn bad_input_is_answered_with_place_cause_and_remedy() {
     assert_eq!(said.code, 2);
     assert!(said.err.starts_with("not.json:1:"), "{}", said.err);
     assert!(said.err.contains("\nhint: "), "{}", said.err);
+    let refused = |args: &[&str], wanted: &str| {
+        let said = room.zoosim(args);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{args:?}");
+        assert!(said.err.starts_with(wanted), "{args:?}: {}", said.err);
+    };
+    let scenario = "`quiet` is a scenario, which draws another run for each seed\nhint: `";
+    refused(&["explain", "quiet"], &format!("{scenario}--seed N` names one\n"));
+    refused(&["replay", "quiet"], &format!("{scenario}zoosim run quiet --seed N` runs one"));
+    std::fs::create_dir_all(room.path().join("some/run")).expect("a directory can be made");
+    refused(&["replay", "some"], "some: is a directory\nhint: name a file\n");
+    room.write("some/run/plan.json", "{}");
+    let plan = "some/run: is a directory\nhint: name `some/run/plan.json` in it\n";
+    refused(&["replay", "some/run"], plan);
+    let times = ["run", "quiet", "--seed", "1", "--trace", "--from", "3s", "--to", "1s"];
+    refused(&times, "`--from` 3.000000s is behind `--to` 1.000000s: nothing lies between");
+    let property = ["bench", "mutations", "--property", "Durabilty"];
+    refused(
+        &property,
+        "`property` `Durabilty` is not a property\nhint: did you mean `Durability`?",
+    );
+    room.write("empty.jsonl", "");
+    let table = ["bench", "bugs", "--table", "empty.jsonl"];
+    refused(&table, "empty.jsonl: it holds no whole line\nhint: ");
     for args in [&["fly"][..], &["run"], &["replay", "x", "--at", "soon"], &["list", "cats"]] {
         assert_eq!(room.zoosim(args).code, 2, "{args:?}");
     }
@@ -292,7 +315,16 @@ fn a_token_replays_the_run_that_it_names_and_no_other() {
         "this build behaves differently: the token is of run `00000000`, this was `{digest}`\n"
     );
     assert!(other.err.starts_with(&wanted), "{}", other.err);
-    (parts[2], parts[5]) = ("00000000", digest);
+    (parts[2], parts[5]) = (hash, digest);
+    let recipe = parts[4];
+    for odd in ["moments-1", "branch", "branch-18446744073709551616-1", "branch-5-1-4-1--clean"] {
+        parts[4] = odd;
+        let said = room.zoosim(&["replay", &parts.join(".")]);
+        let wanted =
+            format!("`token` has no recipe in `{odd}`\nhint: a recipe is `-`, `clean` or ");
+        assert!(said.code == 2 && said.err.starts_with(&wanted), "{}", said.err);
+    }
+    (parts[2], parts[4], parts[5]) = ("00000000", recipe, digest);
     let changed = room.zoosim(&["replay", &parts.join(".")]);
     assert_eq!(changed.code, 2);
     let wanted = format!(
@@ -317,6 +349,9 @@ fn a_printed_plan_is_the_run_that_its_seed_draws() {
     assert_eq!(early.code, 0);
     assert!(early.out.starts_with("1.5"), "{}", early.out);
     assert!(early.out.contains("\np1\n"), "{}", early.out);
+    let late = room.zoosim(&["replay", "mine.json", "--at", "9999s"]);
+    let ends = ": the run ends here, before 9999.000000s\n";
+    assert!(late.code == 0 && late.out.contains(ends), "{}", late.out);
     let args = ["replay", "mine.json", "--trace", "--from", "1s", "--to", "2000ms"];
     let trace = room.zoosim(&args);
     let times = trace.out.lines().filter(|line| line.starts_with("    "));
