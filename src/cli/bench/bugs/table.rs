@@ -45,6 +45,24 @@ const HEAD: [&str; 15] = [
 /// The table, bugs in the order of the catalogue. Lines of more than one policy are compared.
 pub fn render(kit: &Kit, lines: &[Line], markdown: bool) -> String {
     let lines = &latest(lines);
+    table(kit, lines, markdown) + &labels(lines)
+}
+
+/// Of which builds the lines are, if any of them says so.
+fn labels(lines: &[Line]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    lines.iter().for_each(|line| *counts.entry(&line.label).or_default() += 1);
+    if counts.keys().all(|label| label.is_empty()) {
+        return String::new();
+    }
+    let told = counts.iter().map(|(label, count)| match label.is_empty() {
+        true => format!("no label ({count} lines)"),
+        false => format!("`{label}` ({count} lines)"),
+    });
+    format!("\nbuilds: {}\n", told.collect::<Vec<_>>().join(", "))
+}
+
+fn table(kit: &Kit, lines: &[Line], markdown: bool) -> String {
     // Also those that were dropped: what decided is worth telling.
     let mut policies: Vec<&str> = POLICIES.map(|(_, name, _)| name).to_vec();
     for line in lines {
@@ -276,6 +294,7 @@ mod tests {
             scenario: "default".to_string(),
             hash: "00000000".to_string(),
             policy: policy.to_string(),
+            label: String::new(),
             cap_s: 60,
             seeds: 9,
             events: 100_000,
@@ -350,6 +369,20 @@ mod tests {
         let rendered = render(&kit, &lines, true);
         let row = rendered.lines().nth(2).expect("a row below the head");
         assert!(row.contains("| 1.50 (2 of 2) | 20.0 (1 of 1) |"), "{row}");
+    }
+
+    #[test]
+    fn a_table_says_of_which_builds_it_is() {
+        let kit = Kit::standard();
+        let old = line("swarm", 0, None);
+        assert!(!render(&kit, std::slice::from_ref(&old), true).contains("builds: "));
+        assert!(!old.to_json().contains("label"), "lines of old and new builds are the same");
+        let new = Line { root: 1, label: "1a2b".to_string(), ..old.clone() };
+        let again = Line::parse(&new.to_json()).expect("it is whole");
+        assert_eq!(again, new);
+        let rendered = render(&kit, &[old, new], true);
+        let last = rendered.lines().last();
+        assert_eq!(last, Some("builds: no label (1 lines), `1a2b` (1 lines)"));
     }
 
     #[test]
