@@ -57,7 +57,8 @@ pub enum Verb {
     #[command(after_help = "example: zoosim explain ack-before-fsync --seed 0\n         \
         zoosim explain small.json --points 40 --tails 20 --json")]
     Explain(ExplainArgs),
-    /// Crash a passing run at every durable effect and every send, and judge each of these runs
+    /// Crash a passing run at every durable effect and every send, to peers and to clients, and
+    /// judge each of these runs
     #[command(after_help = "example: zoosim crashpoints quiet --seed 2 --peer 2\n         \
         zoosim crashpoints quiet --seed 2 --bug ack_before_fsync --json")]
     Crashpoints(CrashpointsArgs),
@@ -112,6 +113,22 @@ pub struct TraceArgs {
     /// .. up to this simulated time
     #[arg(long, value_name = "T", value_parser = parse_time, requires = "trace")]
     pub to: Option<Time>,
+}
+
+impl TraceArgs {
+    /// Whether there is anything between both ends.
+    ///
+    /// # Errors
+    /// If they are the wrong way round.
+    pub fn check(&self) -> Result<(), String> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from > to => Err(format!(
+                "`--from` {from} is behind `--to` {to}: nothing lies between them\n\
+                 hint: the earlier time is `--from`"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// `plan`.

@@ -1,4 +1,5 @@
-//! `zoosim crashpoints`: one passing run, crashed at every durable effect and every send.
+//! `zoosim crashpoints`: one passing run, crashed at every durable effect and every send,
+//! to peers and to clients.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,6 +18,7 @@ use crate::report::small::moment;
 use super::args::CrashpointsArgs;
 use super::find::{self, Subject};
 use super::record::{can_write, record};
+use super::told::wanted;
 use super::{Done, Exit, is_expected, jobs, say};
 
 /// Crashes it everywhere.
@@ -43,20 +45,20 @@ pub fn crashpoints(kit: &Kit, args: &CrashpointsArgs) -> Done {
         ),
     })?;
     let found = found(kit, &subject, &plan, &all, args)?;
-    if args.json {
-        say(&format!("{}\n", as_json(name, seed, args, &all, &found)));
-    } else {
-        say(&text(name, seed, &plan, &all, &found));
-    }
     let expect = subject.source.expect();
+    if args.json {
+        let value = as_json(name, args, &plan, &expect, &all, &found);
+        say(&format!("{value}\n"));
+    } else {
+        say(&text(name, &plan, &expect, &all, &found));
+    }
     let undecided = all.points.iter().any(|(_, judged, _)| matches!(judged, Judged::Undecided(_)));
-    let caught = |one: &Found| is_expected(&one.finding, &expect);
     Ok(match &expect {
         Expect::Pass if !found.is_empty() => Exit::Violated,
         Expect::Pass if undecided => Exit::Undecided,
         Expect::Pass => Exit::Held,
-        Expect::Violation(_) if found.iter().any(caught) => Exit::Held,
-        Expect::Violation(_) => Exit::Violated,
+        Expect::Violation(_) if is_missed(&expect, &found) => Exit::Violated,
+        Expect::Violation(_) => Exit::Held,
     })
 }
 
@@ -135,11 +137,20 @@ fn rows(all: &Enumerated) -> BTreeMap<&str, Row> {
     rows
 }
 
-fn text(name: &str, seed: u64, plan: &Plan, all: &Enumerated, found: &[Found]) -> String {
+/// Whether a violation was expected that no crash shows.
+fn is_missed(expect: &Expect, found: &[Found]) -> bool {
+    match expect {
+        Expect::Pass => false,
+        Expect::Violation(_) => !found.iter().any(|one| is_expected(&one.finding, expect)),
+    }
+}
+
+fn text(name: &str, plan: &Plan, expect: &Expect, all: &Enumerated, found: &[Found]) -> String {
+    let seed = plan.seed;
     let (points, steps, voters) = (all.points.len(), all.steps, plan.voters);
     let mut text = format!(
         "`{name}`, seed {seed}: {points} crash points in {steps} events of {voters} peers: every \
-         durable effect\nand every send before calm\n"
+         durable effect\nand every send before calm, to peers and to clients\n"
     );
     if let Some(signature) = &all.without {
         text.push_str(&format!("without any crash: {signature}\n"));
@@ -160,13 +171,21 @@ fn text(name: &str, seed: u64, plan: &Plan, all: &Enumerated, found: &[Found]) -
     if found.is_empty() {
         text.push_str("\nno crash shows a violation\n");
     }
+    if is_missed(expect, found) {
+        let points = all.points.len();
+        text.push_str(&format!(
+            "not caught: expected {} within {points} crash points\n",
+            wanted(expect)
+        ));
+    }
     text
 }
 
 fn as_json(
     name: &str,
-    seed: u64,
     args: &CrashpointsArgs,
+    plan: &Plan,
+    expect: &Expect,
     all: &Enumerated,
     found: &[Found],
 ) -> Value {
@@ -176,6 +195,7 @@ fn as_json(
             "violated": row.violated, "undecided": row.undecided,
         })
     });
+    let missed = is_missed(expect, found);
     let found = found.iter().map(|one| {
         json!({
             "signature": one.signature, "count": one.count, "first": one.place,
@@ -183,9 +203,10 @@ fn as_json(
         })
     });
     json!({
-        "zoosim": "crashpoints/1", "source": name, "seed": seed, "peer": args.peer,
+        "zoosim": "crashpoints/1", "source": name, "seed": plan.seed, "peer": args.peer,
         "down_ms": args.down, "events": all.steps, "points": all.points.len(),
         "without": all.without.as_ref().map(ToString::to_string),
+        "expected": wanted(expect), "missed": missed,
         "table": rows.collect::<Vec<Value>>(), "violations": found.collect::<Vec<Value>>(),
     })
 }

@@ -160,30 +160,52 @@ fn curve_text(curve: &Curve) -> String {
         let (bar, part) = ("#".repeat(bar), percent(share.same, tails));
         text.push_str(&format!("{time:>13} {step:>6} {part:>3}% {bar}\n"));
     }
+    if let Some(fewest) = curve.bound() {
+        let fewest = percent(fewest, tails);
+        let tails = if fewest == 100 { "all".to_string() } else { format!("at least {fewest}%") };
+        text.push_str(&format!(
+            "\nit was bound to happen from the start: from every point {tails} of the tails fail in \
+             the\nsame way. The plan itself brings it about, whatever the dice\n"
+        ));
+        return text;
+    }
     match &curve.jump {
-        None => text.push_str("\nno event made it more likely: it hangs on all dice at once\n"),
-        Some(Jump { shares, at, seen, by }) => {
+        None => {}
+        Some(Jump { shares, at, doing, seen, around, by: _ }) => {
             let (from, to) = (percent(shares.0, tails), percent(shares.1, tails));
             text.push_str(&format!(
-                "\nit jumps from {from}% to {to}% at {}, step {}\n",
+                "\nit jumps from {from}% to {to}% at {}, step {}: {doing}\n",
                 at.time, at.step
             ));
             for one in seen {
                 text.push_str(&event_line(*at, one, None));
             }
             if seen.is_empty() {
-                text.push_str(&format!("  a step of {}: nothing was seen in it\n", who(*by)));
+                text.push_str(&around_text(around));
             }
         }
     }
     text
 }
 
-fn who(by: Option<Actor>) -> String {
+/// What was seen around a step that shows nothing itself.
+fn around_text(around: &[Option<(At, Seen)>; 2]) -> String {
+    let mut text = "nothing was seen in it\n".to_string();
+    for (when, one) in ["last before it", "first behind it"].iter().zip(around) {
+        match one {
+            Some((at, one)) => {
+                text.push_str(&format!("{when}\n{}", event_line(*at, one, None)));
+            }
+            None => text.push_str(&format!("{when}: nothing\n")),
+        }
+    }
+    text
+}
+
+fn who(by: Actor) -> String {
     match by {
-        Some(Actor::Peer(peer)) => peer.to_string(),
-        Some(Actor::Client(client)) => client.to_string(),
-        None => "an injector, or about a link that is gone".to_string(),
+        Actor::Peer(peer) => peer.to_string(),
+        Actor::Client(client) => client.to_string(),
     }
 }
 
@@ -222,17 +244,23 @@ fn as_json(
         let At { step, time } = share.at;
         json!({ "step": step, "time_ns": time.0, "same": share.same, "any": share.any })
     });
+    let near = |one: &Option<(At, Seen)>| one.as_ref().map(|(at, one)| event(at, one));
     let jump = curve.jump.as_ref().map(|jump| {
         let seen: Vec<String> = jump.seen.iter().map(words::seen).collect();
         json!({
-            "step": jump.at.step, "time_ns": jump.at.time.0, "by": who(jump.by), "seen": seen,
+            "step": jump.at.step, "time_ns": jump.at.time.0, "doing": jump.doing,
+            "by": jump.by.map(who), "seen": seen,
             "before": jump.shares.0, "behind": jump.shares.1,
+            "last_before": near(&jump.around[0]), "first_behind": near(&jump.around[1]),
         })
     });
     json!({
         "zoosim": "explained/1", "signature": curve.signature.to_string(),
         "past": { "events": past.steps.len(), "of": past.of, "last": events.collect::<Vec<_>>() },
         "without": without.collect::<Vec<Value>>(),
-        "curve": { "tails": curve.tails, "points": shares.collect::<Vec<_>>(), "jump": jump },
+        "curve": {
+            "tails": curve.tails, "points": shares.collect::<Vec<_>>(), "jump": jump,
+            "from_the_start": curve.bound().is_some(),
+        },
     })
 }

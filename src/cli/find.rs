@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::explore::{Recipe, Source};
 use crate::kit::Kit;
+use crate::plan::input::did_you_mean;
 use crate::plan::scenario::{Scenario, embedded};
 use crate::plan::seeds::parse_seed;
 use crate::plan::{Plan, Problem, draw};
@@ -37,6 +38,9 @@ impl Subject {
 /// The text of a file.
 pub fn read(path: &str) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| {
+        if Path::new(path).is_dir() {
+            return is_directory(path);
+        }
         let why = match error.kind() {
             std::io::ErrorKind::NotFound => "there is no such file".to_string(),
             std::io::ErrorKind::InvalidData => "it is not text in UTF-8".to_string(),
@@ -44,6 +48,16 @@ pub fn read(path: &str) -> Result<String, String> {
         };
         format!("{path}: cannot be read: {why}\nhint: a file is named from where you are")
     })
+}
+
+/// That something is a directory; most often it is that of a run, which holds its plan.
+fn is_directory(path: &str) -> String {
+    let plan = Path::new(path).join("plan.json");
+    let hint = match plan.exists() {
+        true => format!("name `{}` in it", plan.display()),
+        false => "name a file".to_string(),
+    };
+    format!("{path}: is a directory\nhint: {hint}")
 }
 
 /// Whether a word names a file, not a scenario or token.
@@ -105,6 +119,24 @@ pub fn recipe(kit: &Kit, bug: Option<&str>) -> Result<Recipe, String> {
     Err(Problem::new("bug", format!("`{name}` is not known"), hint).to_string())
 }
 
+/// The recipe of a token: what is neither a bug of this kit nor anything else is refused.
+fn known_recipe(kit: &Kit, word: &str) -> Result<Recipe, String> {
+    let recipe = Recipe::of_word(word);
+    let Recipe::Bug(name) = recipe.innermost() else { return Ok(recipe) };
+    let known: Vec<&str> = kit.bugs().map(|bug| bug.name).collect();
+    if known.contains(&name.as_str()) {
+        return Ok(recipe);
+    }
+    let near = did_you_mean(name, &known).map(|near| format!("did you mean `{near}`? "));
+    let hint = format!(
+        "{}a recipe is `-`, `clean` or a planted bug's name, alone or behind `moments--`, \
+         `branch--` or `branch-STEP-DICE--` (up to three pairs of numbers below 2^64, steps \
+         ascending)",
+        near.unwrap_or_default()
+    );
+    Err(Problem::new("token", format!("has no recipe in `{word}`"), hint).to_string())
+}
+
 /// What was named for a replay: the subject, its plan, the seed, and the digest that it must have.
 pub struct Named {
     /// What to run.
@@ -122,7 +154,15 @@ pub fn seeded(
     seed: Option<&str>,
     file: Option<&str>,
 ) -> Result<Named, String> {
-    let Some(text) = seed else { return named(kit, what, file) };
+    let Some(text) = seed else {
+        if !is_path(what) && scenario(kit, what).is_ok() {
+            return Err(format!(
+                "`{what}` is a scenario, which draws another run for each seed\n\
+                 hint: `--seed N` names one"
+            ));
+        }
+        return named(kit, what, file);
+    };
     let subject = Subject::scenario(kit, what, Recipe::Plain)?;
     Ok(Named { subject, seed: self::seed(text)?, digest: None })
 }
@@ -135,7 +175,14 @@ pub fn named(kit: &Kit, what: &str, file: Option<&str>) -> Result<Named, String>
         let subject = Subject { source: Source::Plan(what.to_string(), plan), file: None };
         return Ok(Named { subject, seed, digest: None });
     }
-    let token: Token = what.parse().map_err(|problem: Problem| problem.to_string())?;
+    let token: Token = what.parse().map_err(|problem: Problem| match () {
+        () if Path::new(what).is_dir() => is_directory(what),
+        () if scenario(kit, what).is_ok() => format!(
+            "`{what}` is a scenario, which draws another run for each seed\n\
+             hint: `zoosim run {what} --seed N` runs one of them"
+        ),
+        () => problem.to_string(),
+    })?;
     let (scenario, file) = scenario(kit, file.unwrap_or(&token.scenario))?;
     let (name, hash) = (&scenario.name, scenario.digest.short());
     if hash != token.hash || *name != token.scenario {
@@ -147,7 +194,7 @@ pub fn named(kit: &Kit, what: &str, file: Option<&str>) -> Result<Named, String>
         };
         return Err(format!("{what}\nhint: replay the run's `plan.json`, which says everything"));
     }
-    let recipe = Recipe::of_word(&token.recipe);
+    let recipe = known_recipe(kit, &token.recipe)?;
     let subject = Subject { source: Source::Scenario(Arc::new(scenario), recipe), file };
     Ok(Named { subject, seed: token.seed, digest: Some(token.digest) })
 }

@@ -1,4 +1,5 @@
-//! `zoosim fuzz`: many seeds; each finding is written down, nothing stops for it.
+//! `zoosim fuzz`: many seeds; the first finding of each signature is written down, nothing stops
+//! for it.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,26 @@ pub struct Hunt {
     pub shrink: bool,
     /// Whether every table of what was reached is printed, the long ones too.
     pub coverage: bool,
+}
+
+/// How often a planted bug answered differently from the right rule.
+pub struct Hits {
+    /// Its name.
+    pub bug: String,
+    /// How often.
+    pub times: u64,
+    /// In how many seeds.
+    pub seeds: u64,
+}
+
+impl Hits {
+    /// In words, of so many seeds.
+    pub fn words(&self, tried: u64) -> String {
+        match self.times {
+            0 => "never hit: this scenario does not reach it".to_string(),
+            times => format!("hit {times} times, in {} of {tried} seeds", self.seeds),
+        }
+    }
 }
 
 /// What came of it.
@@ -157,7 +178,7 @@ fn seeds(args: &FuzzArgs, ledger: Option<&Ledger>) -> Result<(u64, Option<u64>),
 }
 
 impl Hunt {
-    /// Tries everything, writes down what fails, and prints each finding.
+    /// Tries everything; writes down and prints the first finding of each signature.
     pub fn run(
         &self,
         kit: &Kit,
@@ -165,7 +186,8 @@ impl Hunt {
         mut ledger: Option<&mut Ledger>,
     ) -> Result<Hunted, String> {
         let started = Instant::now();
-        let cell = std::cell::RefCell::new((Tally::default(), Status::begin(self.campaign.len())));
+        let tally = Tally::behind(self.campaign.plans.len());
+        let cell = std::cell::RefCell::new((tally, Status::begin(self.campaign.len())));
         let enough = || {
             interrupt.load(Ordering::Relaxed)
                 || self.time.is_some_and(|time| started.elapsed() >= time)
@@ -179,16 +201,14 @@ impl Hunt {
         };
         let complete = self.campaign.run(kit, enough, idle, |tried| {
             let (tally, status) = &mut *cell.borrow_mut();
-            let groups = tally.groups.len();
-            let keep = tally.take(tried);
+            // One of a signature is enough to look at: the others are counted.
+            let is_first = tally.take(tried);
             if let Some(Err(error)) = ledger.as_deref_mut().map(|ledger| ledger.take(tried)) {
                 trouble = Some(error);
                 return Next::Stop;
             }
-            if let (true, Came::Ran(small)) = (keep, &tried.came) {
-                if let (true, Outcome::Violated(finding)) =
-                    (tally.groups.len() > groups, &small.outcome)
-                {
+            if let (true, Came::Ran(small)) = (is_first, &tried.came) {
+                if let Outcome::Violated(finding) = &small.outcome {
                     firsts.push((tried.item, finding.clone()));
                 }
                 let found = self.found(kit, tried, small);
@@ -320,9 +340,27 @@ impl Hunt {
                     return Ok(());
                 }
                 let wanted = wanted(&expect);
-                Err(format!("not caught: expected {wanted} within {tried} seeds"))
+                let mut why = format!("not caught: expected {wanted} within {tried} seeds");
+                for hit in self.hits(tally, source).iter().filter(|hit| hit.times == 0) {
+                    why.push_str(&format!("; `{}` was {}", hit.bug, hit.words(tried)));
+                }
+                Err(why)
             }
         }
+    }
+
+    /// How often each bug that a source plants was hit. Bugs that are no part of this crate need
+    /// not tell, and of several in one plan some may tell under the name of another: then silence
+    /// says nothing.
+    pub fn hits(&self, tally: &Tally, source: usize) -> Vec<Hits> {
+        let plan = self.subjects[source].source.plan(self.campaign.first);
+        let tells = |bug: &str| crate::bugs::ALL.iter().any(|known| known.name == bug);
+        let hits = plan.bugs.iter().map(|bug| {
+            let (times, seeds) =
+                tally.hits.get(&(source, bug.clone())).copied().unwrap_or_default();
+            Hits { bug: bug.clone(), times, seeds }
+        });
+        hits.filter(|hit| hit.times > 0 || plan.bugs.len() == 1 && tells(&hit.bug)).collect()
     }
 
     fn exit(&self, hunted: &Hunted) -> Exit {

@@ -108,7 +108,7 @@ pub const NOTES: [(&str, &str); 36] = [
 ];
 
 /// Frames between peers, and writes, that moments can wait for.
-const TAGS: [(&str, &str); 27] = [
+const TAGS: [(&str, &str); 28] = [
     ("send/receive NOTIFICATION", "a vote"),
     ("send/receive FOLLOWERINFO", "a learner tells its accepted epoch"),
     ("send/receive LEADERINFO", "the new epoch"),
@@ -127,6 +127,7 @@ const TAGS: [(&str, &str); 27] = [
     ("send/receive REVALIDATE", "a learner asks about a session"),
     ("send/receive SYNC", "a client's sync passes through the leader"),
     ("send/receive PING", "a heartbeat"),
+    ("send to_client", "an answer, or a watch's event, leaves for a client"),
     ("write record", "an entry of the log reaches the device's cache"),
     ("write log_header", "a new log file begins"),
     ("write snapshot", "a part of a snapshot"),

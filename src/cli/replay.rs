@@ -16,6 +16,7 @@ use super::{Done, Exit, run, say};
 
 /// Replays it.
 pub fn replay(kit: &Kit, args: &ReplayArgs) -> Done {
+    args.trace.check()?;
     let Named { subject, seed, digest } = named(kit, &args.what, args.scenario.as_deref())?;
     if let Some(time) = args.at {
         return at(kit, &subject.source, seed, time);
@@ -54,7 +55,11 @@ fn at(kit: &Kit, source: &Source, seed: u64, time: Time) -> Done {
     let mut run = Run::new(source.plan(seed), kit).map_err(|cannot| cannot.to_string())?;
     while run.world.now().time < time && run.step() {}
     let now = run.world.now();
-    let mut text = format!("{}, step {}\n", now.time, now.step);
+    let mut text = format!("{}, step {}", now.time, now.step);
+    if now.time < time {
+        text.push_str(&format!(": the run ends here, before {time}"));
+    }
+    text.push('\n');
     for (peer, facts) in run.describe() {
         text.push_str(&format!("{peer}\n"));
         let widest = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);

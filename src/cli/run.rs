@@ -21,6 +21,7 @@ const SEEDS: (u64, u64) = (0, 19);
 
 /// Runs the scenario.
 pub fn run(kit: &Kit, args: &RunArgs) -> Done {
+    args.trace.check()?;
     let recipe = find::recipe(kit, args.bug.as_deref())?;
     let subject = Subject::scenario(kit, &args.scenario, recipe)?;
     let (first, last) = match (&args.seed, own_seeds(&subject.source)?) {

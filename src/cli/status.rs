@@ -84,7 +84,8 @@ fn line(tally: &Tally, micros: u64, found: Option<u64>) -> String {
     let per_second = |count: u64| {
         u64::try_from(u128::from(count) * 1_000_000 / u128::from(micros)).unwrap_or(u64::MAX)
     };
-    let tenths = per_second(tally.tried * 10);
+    let seeds = tally.seeds().tried;
+    let tenths = per_second(seeds * 10);
     let ratio = u128::from(tally.simulated.0) / 1000 / u128::from(micros);
     let findings = match found {
         None => "no finding".to_string(),
@@ -97,7 +98,7 @@ fn line(tally: &Tally, micros: u64, found: Option<u64>) -> String {
     format!(
         "{} seeds in {}s, {}.{} seeds/s, {} events/s, simulated:real {ratio}:1, {findings}, new \
          behaviour {} seeds ago",
-        tally.tried,
+        seeds,
         micros / 1_000_000,
         tenths / 10,
         tenths % 10,

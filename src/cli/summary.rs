@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::explore::{Estimate, Item, Tally};
+use crate::explore::{Counts, Estimate, Tally};
 use crate::kit::Kit;
 use crate::report::junit;
 
@@ -21,28 +21,41 @@ pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
         text.push('\n');
     };
     line(String::new());
-    line(format!(
-        "{} seeds: {} passed, {} violated, {} with assertions only, {} undecided, {} could not run",
-        tally.tried,
-        tally.passed,
-        tally.violated,
-        tally.asserted,
-        tally.unknown,
-        tally.broken_count,
-    ));
+    let came = |of: Counts| {
+        let Counts { tried: _, passed, violated, asserted, unknown, broken } = of;
+        format!(
+            "{passed} passed, {violated} violated, {asserted} with assertions only, {unknown} \
+             undecided, {broken} could not run"
+        )
+    };
+    let (seeds, plans) = (tally.seeds(), tally.of_plans);
+    line(format!("{} seeds: {}", seeds.tried, came(seeds)));
+    if plans.tried > 0 {
+        line(match plans.passed == plans.tried {
+            true => format!("{} regression plans passed", plans.tried),
+            false => format!("{} regression plans: {}", plans.tried, came(plans)),
+        });
+    }
     let (simulated, steps) = (tally.simulated, tally.steps);
     line(format!("simulated {simulated} in {steps} steps, digest {}", tally.digest));
     let (twice, differ) = (tally.rechecked, tally.nondeterministic.len());
-    line(format!("run twice to check determinism: {twice} seeds, {differ} differed"));
+    line(format!("run twice to check determinism: {twice} runs, {differ} differed"));
     for (index, subject) in hunt.subjects.iter().enumerate() {
-        if let Err(why) = hunt.held(tally, index) {
-            line(format!("`{}`: {why}", subject.source.name()));
+        let name = subject.source.name();
+        let (tried, _) = tally.by_source.get(&index).copied().unwrap_or_default();
+        let held = hunt.held(tally, index);
+        // That it was not caught says, too, if it was never hit.
+        let told = |times: u64| tried > 0 && (times > 0 || held.is_ok());
+        for hit in hunt.hits(tally, index).iter().filter(|hit| told(hit.times)) {
+            line(format!("planted bug `{}` in `{name}`: {}", hit.bug, hit.words(tried)));
+        }
+        if let Err(why) = held {
+            line(format!("`{name}`: {why}"));
         }
     }
     for ((source, signature), group) in &tally.groups {
         let name = hunt.subjects[*source].source.name();
-        let seeds: Vec<String> = group.examples.iter().map(Item::to_string).collect();
-        let (count, seeds) = (group.count, seeds.join(" "));
+        let (count, seeds) = (group.count, group.seeds());
         line(format!("  {count:>7} x {signature} in `{name}`: seeds {seeds}"));
     }
     for (item, why) in tally.unknown_examples.iter().chain(&tally.broken) {
@@ -147,6 +160,7 @@ fn columns(table: &BTreeMap<String, u64>) -> Vec<String> {
 /// The summary for scripts: one line.
 pub fn json(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Value {
     let tally = &hunted.tally;
+    let (seeds, plans) = (tally.seeds(), tally.of_plans);
     let estimate = tally.novelty.estimate();
     let sorts = reach::sorts(kit, tally);
     let reached = sorts.iter().map(|sort| {
@@ -163,9 +177,12 @@ pub fn json(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Value {
     let sources = (0..hunt.subjects.len()).map(|source| {
         let (tried, violated) = tally.by_source.get(&source).copied().unwrap_or_default();
         let held = hunt.held(tally, source);
+        let hits = hunt.hits(tally, source).into_iter();
+        let hits = hits.map(|hit| (hit.bug, json!({ "times": hit.times, "seeds": hit.seeds })));
         json!({
             "source": name(source), "seeds": tried, "violated": violated,
             "held": held.is_ok(), "why": held.err(),
+            "hits": hits.collect::<BTreeMap<String, Value>>(),
         })
     });
     let differ: Vec<Value> = tally
@@ -175,12 +192,16 @@ pub fn json(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Value {
         .collect();
     json!({
         "zoosim": "campaign/1",
-        "seeds": tally.tried,
-        "passed": tally.passed,
-        "violated": tally.violated,
-        "asserted": tally.asserted,
-        "undecided": tally.unknown,
-        "could_not_run": tally.broken_count,
+        "seeds": seeds.tried,
+        "passed": seeds.passed,
+        "violated": seeds.violated,
+        "asserted": seeds.asserted,
+        "undecided": seeds.unknown,
+        "could_not_run": seeds.broken,
+        "regressions": {
+            "plans": plans.tried, "passed": plans.passed, "violated": plans.violated,
+            "asserted": plans.asserted, "undecided": plans.unknown, "could_not_run": plans.broken,
+        },
         "interrupted": hunted.interrupted,
         "steps": tally.steps,
         "simulated_ns": tally.simulated.0,
@@ -227,9 +248,7 @@ pub fn junit(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Vec<junit::Suite> {
                     });
                     let short = first.map_or("", |(_, finding)| finding.detail.as_str());
                     let rows = groups.iter().map(|((_, signature), group)| {
-                        let seeds = group.examples.iter().map(Item::to_string);
-                        let seeds = seeds.collect::<Vec<String>>().join(" ");
-                        format!("{} x {signature}: seeds {seeds}\n", group.count)
+                        format!("{} x {signature}: seeds {}\n", group.count, group.seeds())
                     });
                     junit::Result::Failed(short.to_string(), rows.collect())
                 }

@@ -33,10 +33,14 @@ pub struct Jump {
     pub shares: (u32, u32),
     /// When it happened.
     pub at: At,
+    /// What the world did in this step, in words.
+    pub doing: String,
     /// Who took the step, as far as it can be told.
     pub by: Option<Actor>,
     /// What was seen in it.
     pub seen: Vec<Seen>,
+    /// If that is nothing: what was seen last before it, and first behind it.
+    pub around: [Option<(At, Seen)>; 2],
 }
 
 /// See the module's page.
@@ -48,8 +52,22 @@ pub struct Curve {
     pub tails: u32,
     /// The points, in order; the last is the violation, behind which every tail has failed.
     pub shares: Vec<Share>,
-    /// Where it was decided; `None` if it never became more likely.
+    /// Where it was decided; `None` if it never became more likely, as it was certain already.
     pub jump: Option<Jump>,
+}
+
+/// What of a hundred tails must fail from the first point on, and from each behind it, so that it
+/// was bound to happen from the start: what is missing then is chance.
+const BOUND_PERCENT: u32 = 90;
+
+impl Curve {
+    /// Whether it was bound to happen from the start, whatever the dice; if so, how many of the
+    /// tails failed at the point where the fewest did.
+    pub fn bound(&self) -> Option<u32> {
+        let fewest = self.shares.iter().map(|share| share.same).min()?;
+        let enough = u64::from(fewest) * 100 >= u64::from(self.tails) * u64::from(BOUND_PERCENT);
+        (enough || self.jump.is_none()).then_some(fewest)
+    }
 }
 
 /// The curve of a plan's violation, at so many points, with so many tails each; `None` if the plan
@@ -142,11 +160,48 @@ impl Throw {
             }
         }
         let (mut when, mut all) = (high.at, Vec::new());
+        let from = before.clone();
         before.step_seen(|at, seen| {
             when = at;
             all.extend_from_slice(seen);
         });
-        let by = before.world.cause().actor;
-        Some(Jump { shares: (low.same, high.same), at: when, by, seen: all })
+        let doing = from.world.doing(&before.world);
+        let by = from.world.actor_of(&before.world);
+        let around = match all.is_empty() {
+            true => [last_seen(&runs[..=at], when), first_seen(before)],
+            false => [None, None],
+        };
+        Some(Jump { shares: (low.same, high.same), at: when, doing, by, seen: all, around })
     }
+}
+
+/// Whether it is an event: how a peer stands is none.
+fn is_event(seen: &Seen) -> bool {
+    !matches!(seen, Seen::Probed { .. })
+}
+
+/// What was seen last before a step, from the last point on from which there is anything.
+fn last_seen(points: &[Run], before: At) -> Option<(At, Seen)> {
+    points.iter().rev().find_map(|point| {
+        let (mut run, mut last) = (point.clone(), None);
+        while run.world.now().step + 1 < before.step
+            && run.step_seen(|at, seen| {
+                let here = seen.iter().rev().find(|one| is_event(one));
+                last = here.map(|one| (at, one.clone())).or(last.take());
+            })
+        {}
+        last
+    })
+}
+
+/// What is seen first from here on.
+fn first_seen(mut run: Run) -> Option<(At, Seen)> {
+    let mut first = None;
+    while first.is_none()
+        && run.step_seen(|at, seen| {
+            let here = seen.iter().find(|one| is_event(one));
+            first = here.map(|one| (at, one.clone()));
+        })
+    {}
+    first
 }

@@ -7,6 +7,7 @@ use crate::history::Seen;
 use crate::kit::Kit;
 use crate::plan::scenario::Scenario;
 use crate::plan::{Plan, draw};
+use crate::run::Run;
 use crate::shrink::{Budget, shrink};
 
 /// The control, made small: one crash, and hardly anything else.
@@ -72,4 +73,29 @@ fn a_curve_ends_at_the_violation_and_names_the_event_where_it_jumps() {
     let again = super::curve(&plan, &kit, 10, 5).expect("it runs");
     assert_eq!(again, Some(curve), "the same dice each time");
     assert!(super::curve(&passing(), &kit, 4, 2).expect("it runs").is_none());
+}
+
+#[test]
+fn what_a_plan_brings_about_by_itself_was_bound_from_the_start() {
+    let scenario = Scenario::embedded("negative/ack-before-fsync").expect("it is embedded");
+    let plan = Arc::new(draw(&scenario, 0));
+    let curve = curve(&plan, &Kit::standard(), 4, 10).expect("it runs").expect("it fails");
+    assert!(curve.bound().is_some_and(|fewest| fewest >= 9), "{curve:?}");
+}
+
+#[test]
+fn of_every_step_it_can_be_told_what_the_world_did() {
+    for name in ["default", "negative/vote-order-not-total"] {
+        let scenario = Scenario::embedded(name).expect("it is embedded");
+        let plan = Arc::new(draw(&scenario, 1));
+        let mut run = Run::new(plan, &Kit::standard()).expect("known names");
+        let mut before = run.clone();
+        while run.world.now().step < 1_500 && run.step() {
+            let told = before.world.doing(&run.world);
+            let vague = ["that is gone", "a frame of", "an operation", "the run ends"];
+            assert!(!vague.iter().any(|word| told.contains(word)), "{:?}: {told}", run.world.now());
+            before = run.clone();
+        }
+        assert_eq!(before.world.doing(&before.world), "the run ends");
+    }
 }

@@ -1,5 +1,5 @@
-//! Crash points: one passing run, forked at every durable effect and every send, with a crash right
-//! behind it; each fork is judged to its end.
+//! Crash points: one passing run, forked at every durable effect and every send, to peers and to
+//! clients, with a crash right behind it; each fork is judged to its end.
 //!
 //! ```text
 //!   run  --o----o--o-------o---->  passes
@@ -231,8 +231,8 @@ mod tests {
         let plan = plan(&[]);
         let all = everywhere(&plan, 2);
         assert!(all.points.len() > 40, "{}", all.points.len());
-        let kinds = ["write record", "fsync currentEpoch", "rename acceptedEpoch", "send ACK"];
-        for kind in kinds {
+        let effects = ["write record", "fsync currentEpoch", "rename acceptedEpoch"];
+        for kind in effects.into_iter().chain(["send ACK", "send to_client"]) {
             assert!(all.points.iter().any(|(point, ..)| point.what == kind), "{kind}");
         }
         for (point, judged, _) in &all.points {

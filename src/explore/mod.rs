@@ -29,6 +29,6 @@ pub use estimate::{Estimate, Novelty};
 pub use look::{LOSSES, Look, look, look_at};
 pub use policy::{POLICIES, Policy};
 pub use source::{Recipe, Source};
-pub use tally::{Group, Item, MAX_EXAMPLES, Tally};
+pub use tally::{Counts, Group, Item, MAX_EXAMPLES, Tally};
 pub use tried::{Came, Small, Tried, kit_for, try_again, try_item, try_plan};
 pub use twin::{Difference, first_difference};

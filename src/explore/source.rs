@@ -60,7 +60,15 @@ impl Recipe {
         }
     }
 
-    /// From the word of a token.
+    /// What is done to the plan before any policy steers it.
+    pub fn innermost(&self) -> &Recipe {
+        match self {
+            Recipe::Plain | Recipe::Clean | Recipe::Bug(_) => self,
+            Recipe::Steered(_, rest) | Recipe::Branched(_, rest) => rest.innermost(),
+        }
+    }
+
+    /// From the word of a token. A word that is nothing else is taken for a bug's name.
     pub fn of_word(word: &str) -> Recipe {
         if let Some((how, rest)) = word.split_once(SEPARATOR) {
             if let Ok(policy) = how.parse::<Policy>() {

@@ -6,6 +6,7 @@ use crate::base::{Digest, Duration};
 use crate::history::Totals;
 use crate::verdict::{Outcome, Signature, Weight};
 
+use super::tried::HITS;
 use super::{Branch, Came, Novelty, Tried};
 
 /// How many seeds of one signature are kept as examples.
@@ -41,10 +42,55 @@ pub struct Group {
     pub property: &'static str,
 }
 
+impl Group {
+    /// Its examples, for people; `..` if there are more.
+    pub fn seeds(&self) -> String {
+        let mut seeds: Vec<String> = self.examples.iter().map(Item::to_string).collect();
+        if self.count > seeds.len() as u64 {
+            seeds.push("..".to_string());
+        }
+        seeds.join(" ")
+    }
+}
+
+/// How many items came out how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All of them.
+    pub tried: u64,
+    /// Those that passed.
+    pub passed: u64,
+    /// Those in which a property was violated.
+    pub violated: u64,
+    /// Those in which only a check inside a peer failed.
+    pub asserted: u64,
+    /// Those without a verdict.
+    pub unknown: u64,
+    /// Those that could not run.
+    pub broken: u64,
+}
+
+impl Counts {
+    fn plus(self, other: Counts, sign: impl Fn(u64, u64) -> u64) -> Counts {
+        Counts {
+            tried: sign(self.tried, other.tried),
+            passed: sign(self.passed, other.passed),
+            violated: sign(self.violated, other.violated),
+            asserted: sign(self.asserted, other.asserted),
+            unknown: sign(self.unknown, other.unknown),
+            broken: sign(self.broken, other.broken),
+        }
+    }
+}
+
 /// Sums over a campaign. It depends on which seeds were tried, and on nothing else.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Seeds tried.
+    /// So many sources, the first, are plans that once failed: they have no seeds to sample.
+    pub plans: usize,
+    /// What came of those.
+    pub of_plans: Counts,
+    /// Seeds tried, and plans.
     pub tried: u64,
     /// Seeds that passed.
     pub passed: u64,
@@ -72,6 +118,9 @@ pub struct Tally {
     pub groups: BTreeMap<(usize, String), Group>,
     /// Seeds by source, and of these the ones violated.
     pub by_source: BTreeMap<usize, (u64, u64)>,
+    /// By source and planted bug: how often it answered differently from the right rule, and in how
+    /// many seeds.
+    pub hits: BTreeMap<(usize, String), (u64, u64)>,
     /// Seeds that were run twice.
     pub rechecked: u64,
     /// Seeds whose second run was another one.
@@ -84,8 +133,40 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds the next seed. True if it is a finding to keep as an example.
+    /// No sums yet, of a campaign that tries so many plans before its seeds.
+    pub fn behind(plans: usize) -> Tally {
+        Tally { plans, ..Tally::default() }
+    }
+
+    /// Adds the next seed. True if it is the first finding of its signature and source.
     pub fn take(&mut self, tried: &Tried) -> bool {
+        let before = self.counts();
+        let first = self.fold(tried);
+        if self.is_plan(tried.item) {
+            let own = self.counts().plus(before, u64::saturating_sub);
+            self.of_plans = self.of_plans.plus(own, u64::saturating_add);
+            // What seeds must show again is counted from the first seed on.
+            self.new_at = self.tried;
+        }
+        first
+    }
+
+    /// What came of the seeds alone.
+    pub fn seeds(&self) -> Counts {
+        self.counts().plus(self.of_plans, u64::saturating_sub)
+    }
+
+    fn counts(&self) -> Counts {
+        let (tried, passed, violated) = (self.tried, self.passed, self.violated);
+        let (asserted, unknown, broken) = (self.asserted, self.unknown, self.broken_count);
+        Counts { tried, passed, violated, asserted, unknown, broken }
+    }
+
+    fn is_plan(&self, item: Item) -> bool {
+        item.source < self.plans
+    }
+
+    fn fold(&mut self, tried: &Tried) -> bool {
         self.tried += 1;
         let (seeds, _) = self.by_source.entry(tried.item.source).or_default();
         *seeds += 1;
@@ -108,7 +189,16 @@ impl Tally {
         }
         let known = self.words();
         self.totals.merge(&small.totals);
-        self.novelty.take(&small.totals);
+        let hits = small.totals.world.range(HITS.to_string()..);
+        let hits = hits.map_while(|(word, count)| Some((word.strip_prefix(HITS)?, *count)));
+        for (bug, count) in hits.filter(|(_, count)| *count > 0) {
+            let hit = self.hits.entry((tried.item.source, bug.to_string())).or_default();
+            *hit = (hit.0 + count, hit.1 + 1);
+        }
+        // A plan that was kept because it failed is no draw: it says nothing of the next seed.
+        if !self.is_plan(tried.item) {
+            self.novelty.take(&small.totals);
+        }
         if self.words() > known {
             self.new_at = self.tried;
         }
@@ -169,11 +259,10 @@ impl Tally {
         if group.count == 1 {
             self.new_at = self.tried;
         }
-        let keep = group.examples.len() < MAX_EXAMPLES;
-        if keep {
+        if group.examples.len() < MAX_EXAMPLES {
             group.examples.push(item);
         }
-        keep
+        group.count == 1
     }
 
     fn words(&self) -> usize {

@@ -222,6 +222,9 @@ fn is_by_search(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Violated(finding) if searched::found(finding))
 }
 
+/// How often a planted bug answered differently from the right rule: words behind this.
+pub(super) const HITS: &str = "planted bugs hit: ";
+
 /// Counters of the world, as words of the form `table: word`.
 fn add_stats(run: &Run, totals: &mut Totals) {
     let (stats, world) = (run.world.stats(), &mut totals.world);
@@ -236,6 +239,9 @@ fn add_stats(run: &Run, totals: &mut Totals) {
     }
     for (kind, count) in &stats.noise {
         add_to(world, &format!("noise: {kind}"), *count);
+    }
+    for (bug, count) in &stats.hits {
+        add_to(world, &format!("{HITS}{bug}"), *count);
     }
     for ((effect, tag), count) in &stats.crashes {
         add_to(world, &format!("crashes behind a durable effect: {effect} {tag}"), *count);

@@ -2,7 +2,7 @@
 //! strike, catch or count, and nobody would notice.
 
 use crate::plan::input::{Problem, suggest};
-use crate::plan::{Driver, Expect, Pattern, Plan, When};
+use crate::plan::{Driver, Expect, Pattern, Plan, TO_CLIENT, When};
 use crate::process::Note;
 use crate::verdict::liveness;
 
@@ -117,7 +117,9 @@ impl Words {
         let list = Some("moments");
         match pattern {
             Pattern::Send(kind) => {
-                one_of(&format!("{path}.send"), "a kind of frame", kind, &owned(self.frames), list)
+                let mut known = owned(self.frames);
+                known.push(TO_CLIENT.to_string());
+                one_of(&format!("{path}.send"), "a kind of frame", kind, &known, list)
             }
             Pattern::Receive(kind) => {
                 let path = format!("{path}.receive");

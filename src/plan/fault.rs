@@ -48,7 +48,7 @@ pub enum When {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Pattern {
-    /// A frame of this kind leaves the peer.
+    /// A frame of this kind leaves the peer, or, if it is [`TO_CLIENT`], what is for a client.
     Send(String),
     /// A frame of this kind reaches the peer.
     Receive(String),
@@ -63,6 +63,9 @@ pub enum Pattern {
     /// The peer tells a note of this kind.
     Note(String),
 }
+
+/// What a server sends to a client: an answer, a watch's event, or that its session is open.
+pub const TO_CLIENT: &str = "to_client";
 
 /// Durable effects, by kind and by what they are done to: what [`Pattern::Behind`] can wait for.
 pub const EFFECTS: [&str; 31] = [

@@ -15,7 +15,7 @@ mod times;
 pub mod workload;
 
 pub use draw::draw;
-pub use fault::{EFFECTS, Fault, Pattern, Planned, Split, Target, When};
+pub use fault::{EFFECTS, Fault, Pattern, Planned, Split, TO_CLIENT, Target, When};
 pub use input::{InputError, Problem};
 pub use noise::{ClockPlan, Delay, DiskNoise, NetNoise, WorkNoise};
 pub use scenario::Scenario;

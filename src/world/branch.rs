@@ -160,6 +160,11 @@ impl World {
         Cause { asked, is_message, asked_so_far, actor: self.actor(what) }
     }
 
+    /// Who took the last step of `after`, which was this world before it.
+    pub fn actor_of(&self, after: &World) -> Option<Actor> {
+        self.actor(after.queue.last().1)
+    }
+
     fn actor(&self, what: Option<What>) -> Option<Actor> {
         let peer = |index: usize| Actor::Peer(PeerId(index as u8 + 1));
         let client = |index: usize| Actor::Client(ClientId(index as u32 + 1));

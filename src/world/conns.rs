@@ -8,9 +8,11 @@ use std::collections::VecDeque;
 
 use crate::base::{ConnId, Draw, Duration, Key, PeerId, Ratio, Time};
 use crate::history::Seen;
+use crate::plan::TO_CLIENT;
 use crate::process::{Event, Frame};
 
 use super::World;
+use super::nemesis::Sighting;
 use super::network::End;
 use super::queue::What;
 
@@ -160,14 +162,12 @@ impl World {
         true
     }
 
-    /// Bytes leave one end of a connection.
-    pub(super) fn conn_send(&mut self, conn: u32, side: usize, bytes: Vec<u8>) {
+    /// Bytes leave one end of a connection. False if it takes none any more.
+    pub(super) fn conn_send(&mut self, conn: u32, side: usize, bytes: Vec<u8>) -> bool {
         let ratio = self.plan.net.client_reset;
         let calm = self.calm;
-        let Some(c) = self.conns.conn(conn).filter(|c| c.state[side] == End::Up) else { return };
-        if c.broken {
-            return;
-        }
+        let takes = |c: &&mut Conn| c.state[side] == End::Up && !c.broken;
+        let Some(c) = self.conns.conn(conn).filter(takes) else { return false };
         c.flight[side].push_back(bytes);
         let at = self.conn_arrival(conn, side);
         self.queue.push(at, What::ConnBytes { conn, side: side as u8 });
@@ -180,13 +180,15 @@ impl World {
                 self.conn_reset(conn);
             }
         }
+        true
     }
 
     /// A server answers a client.
     pub(super) fn reply(&mut self, peer: usize, conn: ConnId, frame: Frame) {
         let conn = conn.0 as u32;
-        if self.conns.pair(conn).is_some_and(|(_, server)| server == peer) {
-            self.conn_send(conn, 1, frame.bytes);
+        let own = self.conns.pair(conn).is_some_and(|(_, server)| server == peer);
+        if own && self.conn_send(conn, 1, frame.bytes) {
+            self.sighted(peer, None, Sighting::Send(TO_CLIENT));
         }
     }
 

@@ -124,6 +124,16 @@ impl Disk {
         }
     }
 
+    /// The operation of a device that is under way, in words.
+    pub(super) fn doing(&self, device: Device) -> Option<String> {
+        match self.drives[index(device)].busy.as_ref()? {
+            Effect::Read { file, .. } => Some(format!("the read of {file}")),
+            Effect::Fsync { file, .. } => Some(format!("the sync of {file}")),
+            Effect::FsyncDir { .. } => Some("the sync of the folder".to_string()),
+            _ => None,
+        }
+    }
+
     /// What is durable.
     pub(super) fn image(&self) -> Image {
         let mut image = Image::default();

@@ -356,6 +356,11 @@ impl Timers {
         (slot.armed && slot.arming == arming).then_some(slot.fires)
     }
 
+    /// Which timer has this slot.
+    pub(super) fn name(&self, slot: u32) -> Option<Timer> {
+        Some(self.slots.get(slot as usize)?.timer)
+    }
+
     /// Disarms a timer that fires now.
     pub(super) fn fire(&mut self, slot: u32) -> Timer {
         let slot = &mut self.slots[slot as usize];

@@ -24,6 +24,7 @@ mod conns;
 mod delay;
 mod device;
 mod disk;
+mod doing;
 mod fold;
 mod gates;
 mod machine;

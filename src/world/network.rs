@@ -110,6 +110,22 @@ impl Network {
         Some((link.ends[side], link.ends[1 - side], link.channel))
     }
 
+    /// Whom the dialler of a link asked for.
+    pub(super) fn dialed(&self, link: u32) -> Option<PeerId> {
+        Some(self.links.get(link as usize)?.as_deref()?.dialed)
+    }
+
+    /// The state of one end of a link.
+    pub(super) fn end(&self, link: u32, side: u8) -> Option<End> {
+        Some(self.links.get(link as usize)?.as_deref()?.state[usize::from(side)])
+    }
+
+    /// The kind of the oldest frame on its way from `side`.
+    pub(super) fn next_frame(&self, link: u32, side: u8) -> Option<&'static str> {
+        let link = self.links.get(link as usize)?.as_deref()?;
+        link.flight[usize::from(side)].frames.front().map(|frame| frame.tag.kind)
+    }
+
     /// The live links between two peers.
     pub(super) fn between(&self, a: usize, b: usize) -> Vec<u32> {
         let is_between = |link: &&u32| {

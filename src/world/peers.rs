@@ -69,6 +69,7 @@ impl World {
                 self.stats.refusals += 1;
                 let (reason, damaged) = (refused.reason, refused.damaged);
                 if let Some(name) = refused.hit {
+                    *self.stats.hits.entry(name).or_default() += 1;
                     self.see(Seen::Noted { peer: id, note: Note::hit(name) });
                 }
                 self.see(Seen::Refused { peer: id, reason, damaged });
@@ -211,6 +212,9 @@ impl World {
     /// A peer tells a fact.
     pub(super) fn noted(&mut self, peer: usize, note: Note) {
         let kind = note.kind();
+        if let Note::Hit { bug } = &note {
+            *self.stats.hits.entry(*bug).or_default() += 1;
+        }
         let peer_id = self.id(peer);
         self.see(Seen::Noted { peer: peer_id, note });
         self.sighted(peer, None, Sighting::Note(kind));

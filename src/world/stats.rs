@@ -42,6 +42,8 @@ pub struct Stats {
     pub crash_outcomes: BTreeMap<&'static str, u64>,
     /// Dials that failed and links that ended, as peers were told: which, on which channel, why.
     pub net_errors: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    /// How often what was planted answered differently from the right rule, by name.
+    pub hits: BTreeMap<&'static str, u64>,
     /// Disk operations that failed: device, operation, error.
     pub disk_errors: BTreeMap<(&'static str, &'static str, &'static str), u64>,
 }

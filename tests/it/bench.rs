@@ -38,6 +38,20 @@ fn what_was_measured_is_not_measured_again() {
 }
 
 #[test]
+fn what_another_build_has_measured_is_measured_again() {
+    let room = Room::new("bench-label");
+    let args = |label: &'static str| ["--roots", "1", "--out", "bugs.jsonl", "--label", label];
+    bench(&room, &["--roots", "1", "--out", "bugs.jsonl"]);
+    bench(&room, &args("one"));
+    bench(&room, &args("one"));
+    let all = lines(&room.read("bugs.jsonl"));
+    let labels: Vec<&Value> = all.iter().map(|line| &line["label"]).collect();
+    assert_eq!(labels, [&Value::Null, &"one".into()]);
+    let table = room.zoosim(&["bench", "bugs", "--table", "bugs.jsonl"]).out;
+    assert!(table.ends_with("\nbuilds: `one` (1 lines)\n"), "{table}");
+}
+
+#[test]
 fn what_is_found_is_made_small_also_for_lines_of_an_older_build() {
     let room = Room::new("bench-shrink");
     let said = bench(&room, &["--roots", "2", "--shrink", "1", "--out", "bugs.jsonl"]);

@@ -114,6 +114,10 @@ pub struct BugsArgs {
     /// Append a line of JSON for each bug and root to this file; what it has is not measured again
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// What to call this build in each line: a commit, for instance. What the file has of other
+    /// builds is measured again
+    #[arg(long, value_name = "TEXT", default_value = "", conflicts_with = "table")]
+    pub label: String,
     /// Only print the table of this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "json"])]
     pub table: Option<PathBuf>,

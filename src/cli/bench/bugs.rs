@@ -45,6 +45,7 @@ struct How {
     scenario: String,
     hash: String,
     policy: String,
+    label: String,
     cap_s: u64,
     beyond_s: u64,
     /// The plans of so many roots are made small.
@@ -65,6 +66,10 @@ struct Unit {
 pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
     if let Some(path) = &args.table {
         let lines = lines::read(path, Line::parse, REMEDY)?;
+        if lines.is_empty() {
+            let path = path.display();
+            return Err(format!("{path}: it holds no whole line\nhint: `--out FILE` writes them"));
+        }
         say(&table::render(kit, &lines, args.markdown));
         return Ok(Exit::Held);
     }
@@ -74,6 +79,7 @@ pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
         scenario: scenario.name.clone(),
         hash: format!("{:08x}", scenario.digest.short()),
         policy: args.policy.name().to_string(),
+        label: args.label.clone(),
         cap_s: args.cap,
         beyond_s: args.beyond,
         shrink: args.shrink,
@@ -107,7 +113,8 @@ pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
     let measured = all(kit, &how, &units, jobs(args.jobs), &interrupt, file, json)?;
     let complete = measured.len() == begun && !interrupt.load(Ordering::Relaxed);
     lines.extend(measured);
-    lines.retain(|line| names.contains(&line.bug) && line.policy == how.policy);
+    let same = |line: &Line| line.policy == how.policy && line.label == how.label;
+    lines.retain(|line| names.contains(&line.bug) && same(line));
     if !json {
         say(&table::render(kit, &lines, args.markdown));
     }
@@ -142,11 +149,11 @@ fn same_scenario(lines: &[Line], how: &How, path: Option<&Path>) -> Result<(), S
     Ok(())
 }
 
-/// What need not be measured again: what was found, and what had as much time.
+/// What need not be measured again: what this build has found, and what had as much time.
 fn known(lines: &[Line], how: &How) -> BTreeMap<(String, u64), Line> {
     let done = lines.iter().filter(|line| {
         let enough = line.violation.is_some() || line.cap_s >= how.cap_s;
-        enough && line.policy == how.policy
+        enough && line.policy == how.policy && line.label == how.label
     });
     // Of a unit that was measured twice the last line counts.
     done.map(|line| ((line.bug.clone(), line.root), line.clone())).collect()
@@ -270,6 +277,7 @@ fn detect(
         scenario: how.scenario.clone(),
         hash: how.hash.clone(),
         policy: how.policy.clone(),
+        label: how.label.clone(),
         cap_s: how.cap_s,
         seeds: 0,
         events: 0,

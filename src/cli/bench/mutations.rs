@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::explore::{Dependence, Recipe, Source, dependence};
 use crate::kit::Kit;
+use crate::plan::Problem;
+use crate::plan::input::suggest;
 use crate::verdict::Outcome;
 
 use super::super::args::MutationsArgs;
@@ -35,6 +37,15 @@ struct Row {
 
 /// Looks for what depends on each property.
 pub fn mutations(kit: &Kit, args: &MutationsArgs) -> Done {
+    let known = list::properties(kit);
+    for name in &args.property {
+        let names: Vec<&str> = known.iter().map(|(known, _)| known.as_str()).collect();
+        if !names.contains(&name.as_str()) {
+            let hint = suggest(name, &names, Some("invariants"));
+            let what = format!("`{name}` is not a property");
+            return Err(Problem::new("property", what, hint).to_string());
+        }
+    }
     let sources = sources(kit, args)?;
     let blocks: Vec<(u64, &Source)> = (0..args.seeds.div_ceil(BLOCK))
         .flat_map(|block| sources.iter().map(move |source| (block * BLOCK, source)))
@@ -43,7 +54,6 @@ pub fn mutations(kit: &Kit, args: &MutationsArgs) -> Done {
     let rows = all(kit, &blocks, args, &interrupt)?;
     let complete = !interrupt.load(Ordering::Relaxed);
     let wanted = |name: &&String| args.property.is_empty() || args.property.contains(name);
-    let known = list::properties(kit);
     let names: Vec<&String> = known.iter().map(|(name, _)| name).filter(wanted).collect();
     let cells: Vec<Vec<String>> = names.iter().map(|name| cells(name, rows.get(*name))).collect();
     say(&table::render(&HEAD, &cells, args.markdown));

@@ -28,6 +28,9 @@ pub struct Line {
     pub hash: String,
     /// How they were searched.
     pub policy: String,
+    /// What the build was called, if it was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
     /// After how many seconds of the processor it is given up.
     pub cap_s: u64,
     /// How many seeds were tried in all.

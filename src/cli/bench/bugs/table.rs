@@ -45,6 +45,24 @@ const HEAD: [&str; 15] = [
 /// The table, bugs in the order of the catalogue. Lines of more than one policy are compared.
 pub fn render(kit: &Kit, lines: &[Line], markdown: bool) -> String {
     let lines = &latest(lines);
+    table(kit, lines, markdown) + &labels(lines)
+}
+
+/// Of which builds the lines are, if any of them says so.
+fn labels(lines: &[Line]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    lines.iter().for_each(|line| *counts.entry(&line.label).or_default() += 1);
+    if counts.keys().all(|label| label.is_empty()) {
+        return String::new();
+    }
+    let told = counts.iter().map(|(label, count)| match label.is_empty() {
+        true => format!("no label ({count} lines)"),
+        false => format!("`{label}` ({count} lines)"),
+    });
+    format!("\nbuilds: {}\n", told.collect::<Vec<_>>().join(", "))
+}
+
+fn table(kit: &Kit, lines: &[Line], markdown: bool) -> String {
     // Also those that were dropped: what decided is worth telling.
     let mut policies: Vec<&str> = POLICIES.map(|(_, name, _)| name).to_vec();
     for line in lines {
@@ -122,7 +140,14 @@ fn row(bug: &Bug, of: &[&Line]) -> Vec<String> {
     let within = |most_s: u64| {
         let quick = |first: &&&First| first.cpu_us <= most_s * 1_000_000;
         let count = firsts.iter().flatten().filter(quick).count();
-        format!("{} %", count * 100 / of.len())
+        let percent = count * 100 / of.len();
+        // What was given up earlier might have been found by then.
+        let cut = |line: &&&Line| line.violation.is_none() && line.cap_s < most_s;
+        match (of.iter().filter(cut).count(), count) {
+            (0, _) => format!("{percent} %"),
+            (_, 0) => "-".to_string(),
+            _ => format!("at least {percent} %"),
+        }
     };
     let pair = |value: &dyn Fn(&First) -> u64, shown: &dyn Fn(u64) -> String| {
         let values: Vec<Option<u64>> = firsts.iter().map(|first| first.map(value)).collect();
@@ -269,6 +294,7 @@ mod tests {
             scenario: "default".to_string(),
             hash: "00000000".to_string(),
             policy: policy.to_string(),
+            label: String::new(),
             cap_s: 60,
             seeds: 9,
             events: 100_000,
@@ -325,10 +351,13 @@ mod tests {
         let alone = render(&kit, &lines, true);
         let row = alone.lines().nth(2).expect("a row below the head");
         let wanted = "| `ack_before_fsync` | 1 of 2 | 8 / not found | 90 k / not found | \
-                      1.50 / not found | 50 % | 50 % | - | Durability | - | - | - | - | - | \
-                      no number: ";
+                      1.50 / not found | 50 % | at least 50 % | - | Durability | - | - | - | - | \
+                      - | no number: ";
         assert!(row.starts_with(wanted), "{row}");
         assert!(!render(&kit, &lines, false).contains("no number"));
+        let hasty = Line { cap_s: 0, ..line("swarm", 0, None) };
+        let row = render(&kit, &[hasty], true);
+        assert!(row.contains("| not found | not found | not found | - | - | - |"), "{row}");
         lines.push(line("moments", 0, Some(20_000_000)));
         let rendered = render(&kit, &lines, true);
         let mut rows = rendered.lines().skip(2);
@@ -340,6 +369,20 @@ mod tests {
         let rendered = render(&kit, &lines, true);
         let row = rendered.lines().nth(2).expect("a row below the head");
         assert!(row.contains("| 1.50 (2 of 2) | 20.0 (1 of 1) |"), "{row}");
+    }
+
+    #[test]
+    fn a_table_says_of_which_builds_it_is() {
+        let kit = Kit::standard();
+        let old = line("swarm", 0, None);
+        assert!(!render(&kit, std::slice::from_ref(&old), true).contains("builds: "));
+        assert!(!old.to_json().contains("label"), "lines of old and new builds are the same");
+        let new = Line { root: 1, label: "1a2b".to_string(), ..old.clone() };
+        let again = Line::parse(&new.to_json()).expect("it is whole");
+        assert_eq!(again, new);
+        let rendered = render(&kit, &[old, new], true);
+        let last = rendered.lines().last();
+        assert_eq!(last, Some("builds: no label (1 lines), `1a2b` (1 lines)"));
     }
 
     #[test]
