@@ -164,8 +164,8 @@ fn curve_text(curve: &Curve) -> String {
         let fewest = percent(fewest, tails);
         let tails = if fewest == 100 { "all".to_string() } else { format!("at least {fewest}%") };
         text.push_str(&format!(
-            "\nit was bound to happen from the start: from every point {tails} of the tails fail in \
-             the\nsame way. The plan itself brings it about, whatever the dice\n"
+            "\nit was bound to happen from the start: from every point {tails} of the tails fail \
+             in the\nsame way. The plan itself brings it about, whatever the dice\n"
         ));
         return text;
     }
