@@ -231,8 +231,8 @@ mod tests {
         let plan = plan(&[]);
         let all = everywhere(&plan, 2);
         assert!(all.points.len() > 40, "{}", all.points.len());
-        let effects = ["write record", "fsync currentEpoch", "rename acceptedEpoch"];
-        for kind in effects.into_iter().chain(["send ACK", "send to_client"]) {
+        let kinds = ["write record", "fsync currentEpoch", "rename acceptedEpoch", "send ACK"];
+        for kind in kinds {
             assert!(all.points.iter().any(|(point, ..)| point.what == kind), "{kind}");
         }
         for (point, judged, _) in &all.points {
@@ -249,6 +249,21 @@ mod tests {
             let (ran, _) = Run::new(planned, &Kit::standard()).expect("it runs").finish_all();
             assert_eq!((ran.digest, ran.outcome == Outcome::Pass), (*digest, true), "{point:?}");
             assert_eq!(*judged, Judged::Passed);
+        }
+    }
+
+    #[test]
+    fn what_leaves_for_a_client_is_a_point_whose_plan_is_its_fork() {
+        let (plan, kit) = (plan(&[]), Kit::standard());
+        let (_, mut points) = find_points(&plan, &kit, None).expect("it runs");
+        points.retain(|point| point.what == "send to_client");
+        assert!(points.len() > 10, "{}", points.len());
+        let points: Vec<Point> = points.into_iter().step_by(9).collect();
+        for (point, (judged, digest)) in points.iter().zip(judge(&plan, &kit, &points, 300, None)) {
+            let planned = Arc::new(point.plan(&plan, 300));
+            kit.check(&planned).expect("its names are known");
+            let (ran, _) = Run::new(planned, &kit).expect("it runs").finish_all();
+            assert_eq!((judged, digest), (Judged::Passed, ran.digest), "{point:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Second thoughts: where an answer is in doubt because of what lost calls were guessed to have
 //! done, some guess before it was wrong, or missing. The pass is made again without one of them, or
-//! with a lost call settled that was not guessed; if it comes further, that stays so. What passes in
-//! the end is proven, however it was found; what never does stays undecided.
+//! with a lost call settled that was not guessed, or with two such changes; what brings it further
+//! stays. What passes in the end is proven, however it was found; what never does is undecided.
 
 use std::collections::BTreeSet;
 

@@ -215,7 +215,7 @@ fn answer(judged: Judged, lines: &Lines<'_>) -> Answer {
         Judged::Broken(breach) => Answer::False(first_words(&breach, lines)),
         Judged::Undecided(Breach { kind: "witness_only", detail, .. }) => Answer::Unknown(detail),
         Judged::Undecided(Breach { property, detail, .. }) => {
-            let what = "what lost calls did, and sessions that ended unseen, is not known; as it was \
+            let what = "what lost calls did, and which sessions ended unseen, is not known; as \
                         guessed";
             let hint = "lines of the servers' log (`committed`) would decide it";
             Answer::Unknown(format!("{what}, {property} is broken: {detail}; {hint}"))
