@@ -54,9 +54,16 @@ fn is_sound(replay: &Replay<'_>) -> bool {
     replay.court.breaches.iter().all(|breach| breach.property == FRESH.0)
 }
 
-/// How far a pass came, if it came to a doubt and nothing is broken for certain.
+/// How many passes over so many calls may be made.
+fn passes(tape: &Tape) -> u64 {
+    WORK / (tape.len() as u64).max(1)
+}
+
+/// How far a pass came, if it came to a doubt that is worth another, and nothing is broken for
+/// certain.
 pub(super) fn came(replay: &mut Replay<'_>) -> Option<Came> {
-    let (key, part) = replay.doubted.filter(|_| is_sound(replay))?;
+    let worth = is_sound(replay) && passes(replay.tape) >= PASSES;
+    let (key, part) = replay.doubted.filter(|_| worth)?;
     let mut about = BTreeSet::from([part.path]);
     if matches!(part.kind, Kind::Multi | Kind::MultiRead) {
         about.extend(parts_of(replay.tape, &part).iter().map(|part| part.path));
@@ -96,10 +103,7 @@ pub(super) fn came(replay: &mut Replay<'_>) -> Option<Came> {
 
 /// Settles what lost calls did until no answer of the pass in zxid order is in doubt.
 pub(super) fn orders(tape: &mut Tape, first: Came) -> Option<Vec<Order>> {
-    let left = WORK / (tape.len() as u64).max(1);
-    if left < PASSES {
-        return None;
-    }
+    let left = passes(tape);
     let mut search = Search { tape, orders: Vec::new(), left };
     let mut front = first;
     loop {
