@@ -9,6 +9,7 @@ use crate::jute::proto::Stat;
 use crate::verdict::forge::Shape;
 use crate::verdict::generate::tree::{Field, generate};
 use crate::verdict::judge::{Answer, SyncFlavour};
+use crate::verdict::sweep;
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, open_acl};
 
 fn made(seed: u64, calls: u64, wrong: Option<Field>) -> Option<History> {
@@ -315,4 +316,27 @@ fn a_session_sees_its_own_writes_and_nothing_that_nobody_wrote() {
             assert_eq!(answer == Answer::True, holds, "{level:?}: {answer:?}");
         }
     }
+}
+
+/// At `session` other states may explain what a read showed; a session that lives on after its end,
+/// or goes back, they do not.
+#[test]
+fn other_views_forgive_values_of_reads_alone() {
+    let (level, strict) = (Level::Session, SyncFlavour::Strict);
+    let mut kept = 0;
+    for seed in 0..40 {
+        for (_, field) in Field::ALL {
+            let Some(history) = made(seed, 300, Some(field)) else { continue };
+            let report = sweep::check_history(&history);
+            let broken = report.properties.iter().any(|(name, _, broken)| {
+                *broken > 0 && *name != "ReadValue" && level.demands(name, strict)
+            });
+            if broken {
+                let answer = judged(&history, level, None).answer;
+                assert!(matches!(answer, Answer::False(_)), "{field:?} {seed}: {answer:?}");
+                kept += 1;
+            }
+        }
+    }
+    assert!(kept > 100, "{kept}");
 }

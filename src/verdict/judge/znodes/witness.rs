@@ -9,7 +9,7 @@ use crate::verdict::search::Options;
 use crate::verdict::sweep::{self, Breach, Judged, Tape};
 use crate::verdict::views;
 
-use super::{Lines, answer, core, first_words, is_answered, may_have_other_views, searched};
+use super::{Lines, answer, core, first_words, is_answered, searched};
 
 /// Histories of at most so many calls are searched, too, to explain them.
 const SEARCHED: usize = 5_000;
@@ -33,11 +33,15 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
     if let (Answer::True, true, Some(history)) = (&judgement.answer, question.order, lines.kept) {
         judgement.order = order(history, &report.found, lines);
     }
-    let reads_only =
-        level == Level::Session || report.judge(Level::SyncLinearizable, sync) == Judged::Holds;
-    if let (Answer::False(_), true, Some(history)) =
-        (&judgement.answer, reads_only && may_have_other_views(level), lines.kept)
-    {
+    // Only of what reads showed: that a session lives on, or goes back, no other state explains.
+    let reads_only = match level {
+        Level::Linearizable => report.judge(Level::SyncLinearizable, sync) == Judged::Holds,
+        Level::Session => report.properties.iter().all(|(name, _, broken)| {
+            *broken == 0 || *name == "ReadValue" || !level.demands(name, sync)
+        }),
+        Level::SyncLinearizable | Level::Osc | Level::Sequential => false,
+    };
+    if let (Answer::False(_), true, Some(history)) = (&judgement.answer, reads_only, lines.kept) {
         match views::check(history, level, sync) {
             Judged::Broken(_) => {}
             judged @ (Judged::Holds | Judged::Undecided(_)) => {
