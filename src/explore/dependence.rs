@@ -43,9 +43,38 @@ pub fn dependence(plan: &Arc<Plan>, kit: &Kit) -> Result<Option<Dependence>, Can
     let (ran, _) = Run::new(plan.clone(), kit)?.finish_all();
     let Outcome::Violated(finding) = ran.outcome else { return Ok(None) };
     let deaf = kit.clone().without(finding.property);
-    let mut run = Run::new(plan.clone(), &deaf)?;
-    while run.step() && run.world.now().step < ran.end.step + MORE_STEPS {}
-    Ok(Some(Dependence { finding, without: run.ran().outcome }))
+    let without = outcome(plan, &deaf, &finding)?;
+    Ok(Some(Dependence { finding, without }))
+}
+
+/// What a run comes to with these properties, soon after what was found with others, or later.
+fn outcome(plan: &Arc<Plan>, kit: &Kit, found: &Finding) -> Result<Outcome, CannotRun> {
+    let mut run = Run::new(plan.clone(), kit)?;
+    while run.step() && run.world.now().step < found.at.step + MORE_STEPS {}
+    Ok(run.ran().outcome)
+}
+
+/// The properties that see it too: what names the run when all named before are left out, one after
+/// the other, until nothing that counts is left; `None` if the run is undecided then. With all of
+/// them left out, only the property that names the run sees it.
+///
+/// # Errors
+/// Why it cannot run.
+pub fn company(
+    plan: &Arc<Plan>,
+    kit: &Kit,
+    one: &Dependence,
+) -> Result<Option<Vec<&'static str>>, CannotRun> {
+    let mut others = Vec::new();
+    let mut deaf = kit.clone().without(one.finding.property);
+    let mut left = one.clone();
+    while !left.is_alone() {
+        let Outcome::Violated(other) = &left.without else { return Ok(None) };
+        others.push(other.property);
+        deaf = deaf.without(other.property);
+        left.without = outcome(plan, &deaf, &one.finding)?;
+    }
+    Ok(Some(others))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod twin;
 pub use branch::Branch;
 pub use campaign::{BLOCK, Campaign, Next};
 pub use crashpoints::{Enumerated, Judged, NoPoints, Point, crash_everywhere};
-pub use dependence::{Dependence, dependence};
+pub use dependence::{Dependence, company, dependence};
 pub use estimate::{Estimate, Novelty};
 pub use look::{LOSSES, Look, look, look_at};
 pub use policy::{POLICIES, Policy};

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use zoosim::base::PeerId;
-use zoosim::explore::{Dependence, dependence};
+use zoosim::explore::{Dependence, company, dependence};
+use zoosim::kit::Kit;
 use zoosim::plan::{Delay, Driver, Fault, Plan, Planned, Target, When};
 use zoosim::verdict::Outcome;
 
@@ -62,7 +63,7 @@ const ALONE: &[Row] = &[
 ];
 
 /// The property sees it first; without it, another does: no run of this build is known that only
-/// it sees.
+/// it sees. With those others left out, too, it is the only one.
 const FIRST: &[Row] = &[
     ("AckBeforeCommit", "quiet", "delivery_untold", 0),
     ("Agreement", "quiet", "equivocates", 0),
@@ -121,29 +122,52 @@ fn plan(name: &str, planted: &str, seed: u64) -> Arc<Plan> {
     Arc::new(plan)
 }
 
-/// The first seed that shows the property, and of what it depends on it.
-fn shown(row: &Row, alone: bool) -> Option<(u64, Dependence)> {
+/// A seed that shows a property, and what depends on it.
+struct Shown {
+    seed: u64,
+    one: Dependence,
+    /// Who else sees it, each when those before are left out.
+    others: Vec<&'static str>,
+}
+
+/// The first seed that shows the property, alone or in company.
+fn shown(row: &Row, alone: bool) -> Option<Shown> {
     let (property, scenario, planted, first) = *row;
-    let kit = match () {
+    let kit = kit_for(row);
+    std::iter::once(first).chain(0..SEEDS).find_map(|seed| {
+        let plan = plan(scenario, planted, seed);
+        let one = dependence(&plan, &kit).expect("known names")?;
+        if one.finding.property != property || one.is_alone() != alone {
+            return None;
+        }
+        assert!(!names(&one.without, property), "it was left out: {one:?}");
+        let others = company(&plan, &kit, &one).expect("it ran before")?;
+        // Each of them could be broken, and it would still be found.
+        let deaf = others.iter().fold(kit.clone(), |kit, other| kit.without(other));
+        let again = dependence(&plan, &deaf).expect("it ran before").expect("it is still seen");
+        assert_eq!(again.finding, one.finding, "{others:?}");
+        assert!(again.is_alone(), "{others:?}: {again:?}");
+        Some(Shown { seed, one, others })
+    })
+}
+
+fn kit_for(row: &Row) -> Kit {
+    let (property, _, planted, _) = *row;
+    match () {
         () if planted == BELIEVER => kit_of_believers(),
         () if planted == COMPLAINER => kit_of_complainers(),
         () if property == SEARCHED.0 => kit().without(SEARCHED.1).searching(),
         () => kit(),
-    };
-    std::iter::once(first).chain(0..SEEDS).find_map(|seed| {
-        let one = dependence(&plan(scenario, planted, seed), &kit).expect("known names")?;
-        let fits = one.finding.property == property && one.is_alone() == alone;
-        assert!(!names(&one.without, one.finding.property), "it was left out: {one:?}");
-        fits.then_some((seed, one))
-    })
+    }
 }
 
 fn names(outcome: &Outcome, property: &str) -> bool {
     matches!(outcome, Outcome::Violated(finding) if finding.property == property)
 }
 
-fn line(row: &Row, seed: u64, one: &Dependence) -> String {
+fn line(row: &Row, shown: &Shown) -> String {
     let (property, scenario, planted, _) = row;
+    let Shown { seed, one, others } = shown;
     let without = match &one.without {
         Outcome::Pass => "passes".to_string(),
         Outcome::Violated(other) if one.is_alone() => format!("only the check {}", other.property),
@@ -159,7 +183,8 @@ fn line(row: &Row, seed: u64, one: &Dependence) -> String {
         false => String::new(),
     };
     let place = format!("`{scenario}`, seed {seed}{deaf}");
-    format!("| `{property}` | {kind} | `{planted}` | {place} | {without} |\n")
+    let others = others.join(", ");
+    format!("| `{property}` | {kind} | `{planted}` | {place} | {without} | {others} |\n")
 }
 
 #[test]
@@ -168,14 +193,17 @@ fn what_depends_on_each_property_is_fresh() {
         "# What depends on each property\n\n\
          Each property is left out in turn, and the same seed is run again, as\n\
          `zoosim bench mutations` does. What is planted is a bug of the catalogue, or else a\n\
-         mistake of `tests/it/mistakes.rs`.\n\n\
-         | property | says | planted | in | without it |\n|---|---|---|---|---|\n",
+         mistake of `tests/it/mistakes.rs`. Where another property sees it then, that one is\n\
+         left out as well, and so on: the run passes once all of the last column are left out\n\
+         with the property, and with only these left out the property still names it.\n\n\
+         | property | says | planted | in | without it | in company of |\n\
+         |---|---|---|---|---|---|\n",
     );
     let mut missing = Vec::new();
     for (rows, alone) in [(ALONE, true), (FIRST, false)] {
         for row in rows {
             match shown(row, alone) {
-                Some((seed, one)) => text.push_str(&line(row, seed, &one)),
+                Some(shown) => text.push_str(&line(row, &shown)),
                 None => missing.push(*row),
             }
         }
