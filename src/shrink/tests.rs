@@ -47,6 +47,17 @@ fn a_small_plan_shows_the_same_signature() {
     assert_eq!((again.plan, again.trials), (shrunk.plan, shrunk.trials));
 }
 
+/// Sixty calls only bring its epoch to an end: in a small plan it ends at once.
+#[test]
+fn calls_that_only_use_up_zxids_are_taken_out() {
+    let before = plan("negative/zxid-rollover", 0);
+    assert_eq!(before.knobs["last_counter"], 60);
+    let shrunk = shrink(&before, &Kit::standard(), Budget::default(), &mut |_| false);
+    let Shrunk { plan, after, signature, .. } = shrunk.expect("it fails");
+    assert_eq!((plan.knobs["last_counter"], after.0.calls), (1, 0));
+    assert_eq!(shown(&plan), Some(signature.to_string()));
+}
+
 #[test]
 fn what_is_best_so_far_fails_at_any_time() {
     let (kit, before) = (Kit::standard(), control());

@@ -28,6 +28,7 @@ pub fn all(shrinker: &mut Shrinker<'_>) {
         run(shrinker, "faults", |shrinker| faults::single(shrinker, keys));
         run(shrinker, "clients", |shrinker| parties::clients(shrinker, keys));
         run(shrinker, "noise", |shrinker| noise::families(shrinker, keys));
+        run(shrinker, "epochs", |shrinker| noise::sooner(shrinker, keys / 2));
         run(shrinker, "calls", |shrinker| calls::delete(shrinker, keys / 2));
         run(shrinker, "knobs", noise::knobs);
         run(shrinker, "constants", constants::simplify);
