@@ -38,24 +38,25 @@ pub fn bare(kit: &Kit) -> Done {
     let flag = interrupt()?;
     let hunted = hunt.run(kit, &flag, None)?;
     let tally = &hunted.tally;
+    let all = tally.all();
     say(&format!(
         "\nthe swarm: {} seeds, {} steps, {} simulated: {} passed, {} with findings, {} undecided, \
          {} could not run\n\n",
-        tally.tried,
+        all.tried,
         tally.steps,
         tally.simulated,
-        tally.passed,
-        tally.findings(),
-        tally.unknown,
-        tally.broken_count,
+        all.passed,
+        all.findings(),
+        all.unknown,
+        all.broken,
     ));
     say(&reach::never(kit, tally));
     say("\nnext: `zoosim fuzz --seconds 60`, `zoosim list scenarios`, `zoosim --help`\n");
     Ok(match () {
         () if hunted.nondeterministic => Exit::Nondeterminism,
-        () if !caught || !clean || tally.findings() > 0 => Exit::Violated,
-        () if tally.broken_count > 0 => Exit::CouldNot,
-        () if tally.unknown > 0 => Exit::Undecided,
+        () if !caught || !clean || all.findings() > 0 => Exit::Violated,
+        () if all.broken > 0 => Exit::CouldNot,
+        () if all.unknown > 0 => Exit::Undecided,
         () => Exit::Held,
     })
 }
@@ -103,7 +104,7 @@ fn control(kit: &Kit) -> Result<(bool, (u64, u64)), String> {
         },
     );
     let Some((seed, small)) = caught else {
-        say(&format!("`{}` was not caught within {} seeds\n", CONTROL.1, tally.tried));
+        say(&format!("`{}` was not caught within {} seeds\n", CONTROL.1, tally.tried()));
         for (item, why) in &tally.broken {
             say(&format!("  seed {}: {why}\n", item.seed));
         }
@@ -146,9 +147,9 @@ fn clean(kit: &Kit, seeds: (u64, u64)) -> Result<bool, String> {
         "seeds {}..{} without it: {} passed, {} with findings, {} undecided\n",
         seeds.0,
         u128::from(seeds.1) + 1,
-        tally.passed,
+        tally.all().passed,
         tally.findings(),
-        tally.unknown
+        tally.all().unknown
     ));
     if let Some((seed, small)) = found {
         let recorded = record(kit, &subject, seed, &small, Some(Path::new(RUNS)))?;

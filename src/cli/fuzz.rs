@@ -227,7 +227,7 @@ impl Hunt {
                 status.aside(|| say(&nondeterminism(kit, &plan, name, tried.item.seed)));
             }
             if let Came::Broke(_) = &tried.came
-                && tally.broken_count <= DIFFERENCES as u64
+                && tally.all().broken <= DIFFERENCES as u64
             {
                 status.aside(|| talk(&self.broke(kit, tried)));
             }
@@ -369,9 +369,9 @@ impl Hunt {
         match () {
             () if hunted.nondeterministic => Exit::Nondeterminism,
             () if !(held || hunted.interrupted && tally.findings() == 0) => Exit::Violated,
-            () if tally.broken_count > 0 => Exit::CouldNot,
+            () if tally.all().broken > 0 => Exit::CouldNot,
             () if hunted.interrupted => Exit::Incomplete,
-            () if tally.unknown > 0 => Exit::Undecided,
+            () if tally.all().unknown > 0 => Exit::Undecided,
             () => Exit::Held,
         }
     }

@@ -124,7 +124,7 @@ impl Fuzz {
         let subject = self.subject();
         let result = self.run(&subject, expect);
         self.check(&subject, &result);
-        let tried = result.tally.tried;
+        let tried = result.tally.tried();
         let others: Vec<&String> = result.tally.groups.keys().map(|(_, words)| words).collect();
         assert!(
             result.first.is_some(),

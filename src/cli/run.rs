@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::explore::{Came, Campaign, Next, Source, Tally, try_plan};
+use crate::explore::{Came, Campaign, Counts, Next, Source, Tally, try_plan};
 use crate::history::words;
 use crate::kit::Kit;
 use crate::plan::seeds::parse_seeds;
@@ -146,8 +146,8 @@ fn many(kit: &Kit, subject: &Subject, seeds: (u64, u64), out: &std::path::Path) 
     if let Some(seed) = decisive {
         return one(kit, subject, seed, out);
     }
-    let (tried, unknown) = (tally.tried, tally.unknown);
-    say(&format!("`{name}`: {tried} seeds: {} passed, {unknown} undecided\n", tally.passed));
+    let Counts { tried, passed, unknown, .. } = tally.all();
+    say(&format!("`{name}`: {tried} seeds: {passed} passed, {unknown} undecided\n"));
     match expect {
         Expect::Violation(_) => {
             let others = tally.findings();

@@ -44,7 +44,7 @@ impl Status {
         }
         match &self.bar {
             Some(bar) => {
-                bar.set_position(tally.tried);
+                bar.set_position(tally.tried());
                 bar.set_message(self.line(tally));
             }
             None if self.printed.elapsed() >= PLAIN => {
@@ -84,7 +84,7 @@ fn line(tally: &Tally, micros: u64, found: Option<u64>) -> String {
     let per_second = |count: u64| {
         u64::try_from(u128::from(count) * 1_000_000 / u128::from(micros)).unwrap_or(u64::MAX)
     };
-    let seeds = tally.seeds().tried;
+    let seeds = tally.of_seeds.tried;
     let tenths = per_second(seeds * 10);
     let ratio = u128::from(tally.simulated.0) / 1000 / u128::from(micros);
     let findings = match found {
@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn the_line_tells_rates_and_the_time_since_the_last_new_finding() {
-        let mut tally = Tally { tried: 50, steps: 9_000, new_at: 40, ..Tally::default() };
+        let mut tally = Tally { steps: 9_000, new_at: 40, ..Tally::default() };
+        tally.of_seeds.tried = 50;
         tally.simulated = Simulated::from_ms(60_000);
         let rates = "50 seeds in 2s, 20.0 seeds/s, 3600 events/s, simulated:real 24:1";
         let wanted = format!("{rates}, no finding, new behaviour 10 seeds ago");
@@ -125,7 +126,7 @@ mod tests {
         let weight = Weight::Violation;
         let group = Group { count: 3, examples: vec![example], weight, property: "Durability" };
         tally.groups.insert((0, "Durability/acked".to_string()), group);
-        tally.violated = 3;
+        tally.of_seeds.violated = 3;
         let found = "3 findings of 1 signatures, the last new one 5s ago";
         let wanted = format!("{rates}, {found}, new behaviour 10 seeds ago");
         assert_eq!(line(&tally, 2_500_000, Some(5)), wanted);

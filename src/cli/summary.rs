@@ -28,7 +28,7 @@ pub fn text(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> String {
              undecided, {broken} could not run"
         )
     };
-    let (seeds, plans) = (tally.seeds(), tally.of_plans);
+    let (seeds, plans) = (tally.of_seeds, tally.of_plans);
     line(format!("{} seeds: {}", seeds.tried, came(seeds)));
     if plans.tried > 0 {
         line(match plans.passed == plans.tried {
@@ -160,7 +160,7 @@ fn columns(table: &BTreeMap<String, u64>) -> Vec<String> {
 /// The summary for scripts: one line.
 pub fn json(kit: &Kit, hunt: &Hunt, hunted: &Hunted) -> Value {
     let tally = &hunted.tally;
-    let (seeds, plans) = (tally.seeds(), tally.of_plans);
+    let (seeds, plans) = (tally.of_seeds, tally.of_plans);
     let estimate = tally.novelty.estimate();
     let sorts = reach::sorts(kit, tally);
     let reached = sorts.iter().map(|sort| {

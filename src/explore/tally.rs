@@ -71,15 +71,22 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn plus(self, other: Counts, sign: impl Fn(u64, u64) -> u64) -> Counts {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Counts) -> Counts {
         Counts {
-            tried: sign(self.tried, other.tried),
-            passed: sign(self.passed, other.passed),
-            violated: sign(self.violated, other.violated),
-            asserted: sign(self.asserted, other.asserted),
-            unknown: sign(self.unknown, other.unknown),
-            broken: sign(self.broken, other.broken),
+            tried: self.tried + other.tried,
+            passed: self.passed + other.passed,
+            violated: self.violated + other.violated,
+            asserted: self.asserted + other.asserted,
+            unknown: self.unknown + other.unknown,
+            broken: self.broken + other.broken,
         }
+    }
+
+    /// Those with a finding of any weight.
+    pub fn findings(&self) -> u64 {
+        self.violated + self.asserted
     }
 }
 
@@ -90,22 +97,12 @@ pub struct Tally {
     pub plans: usize,
     /// What came of those.
     pub of_plans: Counts,
-    /// Seeds tried, and plans.
-    pub tried: u64,
-    /// Seeds that passed.
-    pub passed: u64,
-    /// Seeds in which a property was violated.
-    pub violated: u64,
-    /// Seeds in which only a check inside a peer failed.
-    pub asserted: u64,
-    /// Seeds without a verdict, and why the first of them has none.
-    pub unknown: u64,
-    /// The first seeds without a verdict.
+    /// What came of seeds.
+    pub of_seeds: Counts,
+    /// The first seeds without a verdict, and why they have none.
     pub unknown_examples: Vec<(Item, String)>,
     /// Seeds that could not run, with the reason, at most as many as examples.
     pub broken: Vec<(Item, String)>,
-    /// How many could not run.
-    pub broken_count: u64,
     /// Steps of all runs.
     pub steps: u64,
     /// Simulated time of all runs.
@@ -138,28 +135,38 @@ impl Tally {
         Tally { plans, ..Tally::default() }
     }
 
+    /// What came of seeds and plans.
+    pub fn all(&self) -> Counts {
+        self.of_seeds.plus(self.of_plans)
+    }
+
+    /// How many of the two were tried.
+    pub fn tried(&self) -> u64 {
+        self.all().tried
+    }
+
+    /// Seeds and plans with a finding of any weight.
+    pub fn findings(&self) -> u64 {
+        self.all().findings()
+    }
+
+    /// Seeds since something new was seen.
+    pub fn quiet(&self) -> u64 {
+        self.tried() - self.new_at
+    }
+
+    fn counts(&mut self, item: Item) -> &mut Counts {
+        if self.is_plan(item) { &mut self.of_plans } else { &mut self.of_seeds }
+    }
+
     /// Adds the next seed. True if it is the first finding of its signature and source.
     pub fn take(&mut self, tried: &Tried) -> bool {
-        let before = self.counts();
         let first = self.fold(tried);
         if self.is_plan(tried.item) {
-            let own = self.counts().plus(before, u64::saturating_sub);
-            self.of_plans = self.of_plans.plus(own, u64::saturating_add);
             // What seeds must show again is counted from the first seed on.
-            self.new_at = self.tried;
+            self.new_at = self.tried();
         }
         first
-    }
-
-    /// What came of the seeds alone.
-    pub fn seeds(&self) -> Counts {
-        self.counts().plus(self.of_plans, u64::saturating_sub)
-    }
-
-    fn counts(&self) -> Counts {
-        let (tried, passed, violated) = (self.tried, self.passed, self.violated);
-        let (asserted, unknown, broken) = (self.asserted, self.unknown, self.broken_count);
-        Counts { tried, passed, violated, asserted, unknown, broken }
     }
 
     fn is_plan(&self, item: Item) -> bool {
@@ -167,7 +174,7 @@ impl Tally {
     }
 
     fn fold(&mut self, tried: &Tried) -> bool {
-        self.tried += 1;
+        self.counts(tried.item).tried += 1;
         let (seeds, _) = self.by_source.entry(tried.item.source).or_default();
         *seeds += 1;
         if let Some(same) = tried.again {
@@ -200,24 +207,25 @@ impl Tally {
             self.novelty.take(&small.totals);
         }
         if self.words() > known {
-            self.new_at = self.tried;
+            self.new_at = self.tried();
         }
         match &small.outcome {
             Outcome::Pass => {
-                self.passed += 1;
+                self.counts(tried.item).passed += 1;
                 false
             }
             Outcome::Unknown(why) => {
-                self.unknown += 1;
+                self.counts(tried.item).unknown += 1;
                 if self.unknown_examples.len() < MAX_EXAMPLES {
                     self.unknown_examples.push((tried.item, why.clone()));
                 }
                 false
             }
             Outcome::Violated(finding) => {
+                let counts = self.counts(tried.item);
                 match finding.weight {
-                    Weight::Violation => self.violated += 1,
-                    Weight::Assertion => self.asserted += 1,
+                    Weight::Violation => counts.violated += 1,
+                    Weight::Assertion => counts.asserted += 1,
                 }
                 let (_, violated) = self.by_source.entry(tried.item.source).or_default();
                 *violated += 1;
@@ -228,18 +236,8 @@ impl Tally {
         }
     }
 
-    /// Seeds since something new was seen.
-    pub fn quiet(&self) -> u64 {
-        self.tried - self.new_at
-    }
-
-    /// Seeds with a finding of any weight.
-    pub fn findings(&self) -> u64 {
-        self.violated + self.asserted
-    }
-
     fn broke(&mut self, item: Item, why: String) -> bool {
-        self.broken_count += 1;
+        self.counts(item).broken += 1;
         if self.broken.len() < MAX_EXAMPLES {
             self.broken.push((item, why));
         }
@@ -253,11 +251,12 @@ impl Tally {
         weight: Weight,
         property: &'static str,
     ) -> bool {
+        let tried = self.tried();
         let empty = Group { count: 0, examples: Vec::new(), weight, property };
         let group = self.groups.entry((item.source, signature)).or_insert(empty);
         group.count += 1;
         if group.count == 1 {
-            self.new_at = self.tried;
+            self.new_at = tried;
         }
         if group.examples.len() < MAX_EXAMPLES {
             group.examples.push(item);
