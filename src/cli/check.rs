@@ -11,35 +11,44 @@ use crate::plan::input::suggest;
 use crate::verdict::judge::{
     self, Answer, Fail, Gathering, Judgement, Level, Mode, Object, Question,
 };
+use crate::verdict::search::Hands;
 
 use super::args::{CheckArgs, FailArg};
-use super::{Done, Exit, say, talk};
+use super::{Done, Exit, jobs};
 
+mod hands;
 mod told;
+
+use hands::Said;
 
 /// `zoosim check`.
 pub fn check(args: &CheckArgs) -> Done {
-    let question = question(args)?;
+    let mut question = question(args)?;
     let format = format(&args.format)?;
-    let mut worst = Exit::Held;
-    for file in &args.files {
-        let ended = match one(args, file, format, &question) {
-            Ok(ended) => ended,
-            Err(refusal) => {
-                let told = placed(file, &refusal);
-                talk(&told);
-                if args.json {
-                    say(&format!(
-                        "{}\n",
-                        json!({ "zoosim": "check/1", "file": file, "error": told })
-                    ));
-                }
-                Exit::CouldNot
+    // Threads that files leave over help within each.
+    let jobs = jobs(args.jobs);
+    let threads = jobs.min(args.files.len()).max(1);
+    question.hands = Hands::new(jobs / threads, hands::work);
+    let ends = hands::files(threads, args.files.len(), |at, put| {
+        let file = &args.files[at];
+        let again = file == "-" && args.files[..at].contains(file);
+        let ended = if again { Err(read_twice()) } else { one(args, file, format, &question, put) };
+        ended.unwrap_or_else(|refusal| {
+            let told = placed(file, &refusal);
+            put(Said::Err(told.clone()));
+            if args.json {
+                let line = json!({ "zoosim": "check/1", "file": file, "error": told });
+                put(Said::Out(format!("{line}\n")));
             }
-        };
-        worst = worse(worst, ended);
-    }
-    Ok(worst)
+            Exit::CouldNot
+        })
+    });
+    Ok(ends.into_iter().fold(Exit::Held, worse))
+}
+
+fn read_twice() -> Refusal {
+    let hint = "name it once: whoever reads it takes all of it";
+    Refusal::on_line(0, "standard input was read before", hint)
 }
 
 /// What could not be read outweighs what is false, and that what is not known.
@@ -93,6 +102,9 @@ fn question(args: &CheckArgs) -> Result<Question, String> {
     question.search.exact = args.exact;
     if let Some(budget) = args.budget {
         question.search.nodes = budget;
+    }
+    if let Some(megabytes) = args.memory {
+        question.search.bytes = megabytes.saturating_mul(1 << 20);
     }
     Ok(question)
 }
@@ -158,7 +170,13 @@ fn unreadable(error: &io::Error) -> Refusal {
     Refusal::on_line(0, format!("cannot be read: {what}"), hint)
 }
 
-fn one(args: &CheckArgs, file: &str, format: Format, question: &Question) -> Result<Exit, Refusal> {
+fn one(
+    args: &CheckArgs,
+    file: &str,
+    format: Format,
+    question: &Question,
+    put: &mut dyn FnMut(Said),
+) -> Result<Exit, Refusal> {
     let (mut bytes, format) = open(file, format)?;
     let ours: Option<Importer> = match format {
         Format::Znodes => Some(jsonl::read),
@@ -169,12 +187,12 @@ fn one(args: &CheckArgs, file: &str, format: Format, question: &Question) -> Res
         // Call by call, into columns: the history itself is never there.
         let mut gathering = Gathering::new(question)?;
         import(&mut bytes, &mut |line, entry| gathering.take(line, entry))?;
-        return Ok(tell(args, file, None, &gathering.judge()?));
+        return Ok(tell(args, file, None, &gathering.judge()?, put));
     }
     let foreign = foreign::read(&mut bytes, format)?;
     if !args.keys || foreign.keys.is_empty() {
         let judgement = judge::judge(foreign, question)?;
-        return Ok(tell(args, file, None, &judgement));
+        return Ok(tell(args, file, None, &judgement, put));
     }
     if question.level == Some(Level::Sequential) {
         let what = "keys cannot be judged apart at `sequential`";
@@ -190,7 +208,7 @@ fn one(args: &CheckArgs, file: &str, format: Format, question: &Question) -> Res
     let mut worst = Exit::Held;
     for (key, foreign) in foreign.by_key() {
         let judgement = judge::judge_part(foreign, &question)?;
-        worst = worse(worst, tell(args, file, Some(&key), &judgement));
+        worst = worse(worst, tell(args, file, Some(&key), &judgement, put));
     }
     Ok(worst)
 }
@@ -198,13 +216,19 @@ fn one(args: &CheckArgs, file: &str, format: Format, question: &Question) -> Res
 /// A reader of histories of our own.
 type Importer = fn(&mut dyn Read, &mut dyn FnMut(u64, Entry)) -> Result<(), Refusal>;
 
-/// Prints a judgement; what it comes to.
-fn tell(args: &CheckArgs, file: &str, key: Option<&str>, judgement: &Judgement) -> Exit {
-    if args.json {
-        say(&format!("{}\n", told::as_json(file, key, judgement)));
+/// Tells a judgement; what it comes to.
+fn tell(
+    args: &CheckArgs,
+    file: &str,
+    key: Option<&str>,
+    judgement: &Judgement,
+    put: &mut dyn FnMut(Said),
+) -> Exit {
+    put(Said::Out(if args.json {
+        format!("{}\n", told::as_json(file, key, judgement))
     } else {
-        say(&told::as_text(file, key, judgement, args.explain));
-    }
+        told::as_text(file, key, judgement, args.explain)
+    }));
     match judgement.answer {
         Answer::True => Exit::Held,
         Answer::False(_) => Exit::Violated,

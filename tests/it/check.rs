@@ -68,6 +68,38 @@ fn the_worst_of_all_files_decides_how_it_ends() {
     );
 }
 
+/// Files side by side, and hands within one: every byte is the same for any number of threads.
+#[test]
+fn nothing_printed_depends_on_the_number_of_threads() {
+    let (room, names) = room("check-jobs");
+    let hard =
+        ["history", "gen", "--clients", "20", "--values", "3", "--keys", "9", "--ops", "2500"];
+    for (name, more) in [("hard", &[][..]), ("wrong", &["--corrupt", "answer", "--seed", "4"])] {
+        room.write(name, &room.zoosim(&[&hard, more].concat()).out);
+    }
+    let mut files: Vec<&str> = names.iter().map(String::as_str).collect();
+    files.extend(["hard", "wrong", "nowhere.edn", "hard"]);
+    let options: &[&[&str]] =
+        &[&[], &["--json"], &["--explain", "--keys"], &["--order", "--json", "--budget", "20000"]];
+    for options in options {
+        let check = |files: &[&str], jobs: &str| {
+            room.zoosim(&[&["check", "--jobs", jobs], *options, files].concat())
+        };
+        for files in [&files[..], &["hard"], &["wrong"]] {
+            let one = check(files, "1");
+            for jobs in ["2", "7"] {
+                let more = check(files, jobs);
+                assert_eq!(more.out, one.out, "{options:?} {files:?}");
+                assert_eq!((&more.err, more.code), (&one.err, one.code), "{options:?} {files:?}");
+            }
+        }
+    }
+    let said = room.zoosim(&["check", "-", "nowhere.edn", "-", "--jobs", "2"]);
+    let last = "-: standard input was read before\n\
+                hint: name it once: whoever reads it takes all of it\n";
+    assert!(said.code == 2 && said.err.ends_with(last), "{}", said.err);
+}
+
 #[test]
 fn what_is_typed_wrong_is_answered_with_what_there_is() {
     let (room, _) = room("check-typed");
@@ -148,6 +180,12 @@ fn conversions_keep_what_is_judged() {
         };
         assert_eq!(verdict("converted"), verdict(name), "{name}");
     }
+    // Lists that are read again and again are kept once, and written whole.
+    let lists = ["history", "gen", "--model", "list-append", "--ops", "200", "--crashed", "2"];
+    room.write("lists", &room.zoosim(&lists).out);
+    room.write("lists.json", &room.zoosim(&["history", "convert", "lists", "--to", "json"]).out);
+    let again = room.zoosim(&["history", "convert", "lists.json", "--to", "edn"]);
+    assert_eq!(again.out, room.read("lists"), "{}", again.err);
     let said = room.zoosim(&["history", "convert", "register.edn", "--to", "binary"]);
     assert_eq!(said.code, 2);
     assert!(said.err.starts_with("`binary` cannot hold this history\nhint: "), "{}", said.err);

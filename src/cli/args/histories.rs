@@ -2,6 +2,8 @@
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
+use super::at_least_one;
+
 /// `check`.
 #[derive(ClapArgs, Debug)]
 pub struct CheckArgs {
@@ -36,6 +38,12 @@ pub struct CheckArgs {
     /// Steps that a search may take
     #[arg(long, value_name = "N")]
     pub budget: Option<u64>,
+    /// Megabytes that a search may hold, about, beside the history; 256 if absent
+    #[arg(long, value_name = "MB", value_parser = at_least_one::<u64>)]
+    pub memory: Option<u64>,
+    /// Threads; as many as processors if absent. The results do not depend on it
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    pub jobs: Option<usize>,
     /// Judge each key by itself, and print a line for each
     #[arg(long)]
     pub keys: bool,

@@ -40,19 +40,19 @@ impl Keying {
         if txn {
             self.unfold(call, calls, words)?;
         } else if let Some(key) = named {
-            call.key = self.named(key, calls);
+            call.key = self.named(key, calls, words);
         } else if self.tuples && is_tuple(call, words) {
             let (key, asked) = halves(std::mem::take(&mut call.asked)).expect("it is a tuple");
             (call.key, call.asked) = (self.keys.of(&key), asked);
         } else {
-            self.put_together(calls);
+            self.put_together(calls, words);
         }
         Ok(txn)
     }
 
     /// The number of a key that does not hide, so that no pair is a tuple.
-    pub fn named(&mut self, key: &Value, calls: &mut Calls) -> u32 {
-        self.put_together(calls);
+    pub fn named(&mut self, key: &Value, calls: &mut Calls, words: &Words) -> u32 {
+        self.put_together(calls, words);
         self.keys.of(key)
     }
 
@@ -79,7 +79,7 @@ impl Keying {
     }
 
     /// Pairs were plain values all along.
-    fn put_together(&mut self, calls: &mut Calls) {
+    fn put_together(&mut self, calls: &mut Calls, words: &Words) {
         if !std::mem::replace(&mut self.tuples, false) {
             return;
         }
@@ -87,7 +87,7 @@ impl Keying {
         for (at, call) in calls.iter_mut().enumerate() {
             let pair = |half: &mut Value| {
                 let key = self.keys.get(call.key).clone();
-                *half = Value::list(vec![key, std::mem::take(half)]);
+                *half = Value::list(vec![key, words.whole(std::mem::take(half))]);
             };
             pair(&mut call.asked);
             if call.returned != u32::MAX && self.plain.binary_search(&(at as u32)).is_err() {
@@ -130,7 +130,7 @@ impl Keying {
             other => return refuse(format!("`{other}` is no operation of transactions")),
         };
         call.f = words.of(f);
-        call.key = self.named(key, calls);
+        call.key = self.named(key, calls, words);
         call.asked = value.clone();
         Ok(())
     }

@@ -33,12 +33,14 @@ pub(crate) struct Pairing {
     open: BTreeMap<u32, (usize, bool)>,
     /// Events so far.
     at: u32,
+    /// By key, the list that is read of it.
+    grown: BTreeMap<u32, Option<u32>>,
 }
 
 impl Pairing {
     pub fn new() -> Pairing {
         let (calls, keying, open) = (Calls::default(), Keying::new(), BTreeMap::new());
-        Pairing { calls, keying, notes: 0, open, at: 0 }
+        Pairing { calls, keying, notes: 0, open, at: 0, grown: BTreeMap::new() }
     }
 
     /// Takes the next event.
@@ -93,9 +95,9 @@ impl Pairing {
         (open, txn): (usize, bool),
         event: Event,
         line: u32,
-        words: &Words,
+        words: &mut Words,
     ) -> Result<(), Refusal> {
-        let key = event.key.as_ref().map(|key| self.keying.named(key, &mut self.calls));
+        let key = event.key.as_ref().map(|key| self.keying.named(key, &mut self.calls, words));
         let call = self.calls.get_mut(open);
         let same = if txn { words.text(event.f) == "txn" } else { call.f == event.f };
         if !same || key.is_some_and(|key| key != call.key) {
@@ -113,7 +115,12 @@ impl Pairing {
         }
         call.returned = self.at;
         call.got = event.value;
-        self.keying.got(open, call, txn)
+        self.keying.got(open, call, txn)?;
+        if matches!(call.got, Value::List(_)) && ["r", "read"].contains(&words.text(call.f)) {
+            let grown = self.grown.entry(call.key).or_default();
+            call.got = words.shared(std::mem::take(&mut call.got), grown);
+        }
+        Ok(())
     }
 
     /// All calls, if there is one.

@@ -31,6 +31,13 @@ pub enum Value {
     Symbol(Word),
     /// A list or vector.
     List(Box<Vec<Value>>),
+    /// The beginning of a list that [`Words`] keeps: see [`Words::shared`].
+    Prefix {
+        /// Which list.
+        list: u32,
+        /// How many of its elements.
+        len: u32,
+    },
     /// A set, sorted likewise.
     Set(Box<Vec<Value>>),
     /// A map, sorted by key: equal maps are equal, and in no order that people would know.
@@ -82,6 +89,8 @@ pub struct Words {
     ends: Vec<usize>,
     /// A hash table of word numbers plus one; its length is a power of two, half of it empty.
     slots: Vec<u32>,
+    /// Lists that are read again and again while they grow, as long as they have become.
+    lists: Vec<Vec<Value>>,
 }
 
 impl Default for Words {
@@ -93,7 +102,7 @@ impl Default for Words {
 impl Words {
     /// None yet.
     pub fn new() -> Words {
-        Words { letters: String::new(), ends: Vec::new(), slots: vec![0; 64] }
+        Words { letters: String::new(), ends: Vec::new(), slots: vec![0; 64], lists: Vec::new() }
     }
 
     /// The number of a word, which it gets now if it is new.
@@ -122,6 +131,46 @@ impl Words {
         let index = word.0 as usize;
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.letters[start..self.ends[index]]
+    }
+
+    /// Keeps a list that was read only as far as it is new: if it is a beginning of `grown`, or goes
+    /// on from it. A list that is only appended to is read whole each time, and would take the
+    /// square of its length.
+    ///
+    /// Beginnings are equal only to each other, and no [`Value::as_list`]: [`Words::whole`] makes
+    /// lists of them. What may be a pair stays a list.
+    pub fn shared(&mut self, value: Value, grown: &mut Option<u32>) -> Value {
+        let Value::List(values) = value else { return value };
+        let Ok(len @ 3..) = u32::try_from(values.len()) else { return Value::List(values) };
+        let list = *grown.get_or_insert_with(|| {
+            self.lists.push(Vec::new());
+            self.lists.len() as u32 - 1
+        });
+        let known = &mut self.lists[list as usize];
+        let same = known.len().min(values.len());
+        if known[..same] != values[..same] {
+            return Value::List(values);
+        }
+        known.extend(values.into_iter().skip(same));
+        Value::Prefix { list, len }
+    }
+
+    /// The value with lists instead of beginnings of lists.
+    pub fn whole(&self, value: Value) -> Value {
+        match value {
+            Value::Prefix { list, len } => Value::list(self.prefix(list, len).to_vec()),
+            other => other,
+        }
+    }
+
+    /// The elements of a [`Value::Prefix`].
+    pub fn prefix(&self, list: u32, len: u32) -> &[Value] {
+        &self.lists[list as usize][..len as usize]
+    }
+
+    /// All that is known of a list that grew.
+    pub fn grown(&self, list: u32) -> &[Value] {
+        &self.lists[list as usize]
     }
 
     /// Where a word is, or would be.
@@ -165,6 +214,9 @@ impl Words {
                 out.push_str(self.text(*word));
             }
             Value::List(values) => self.put_all("[", values, "]", out),
+            Value::Prefix { list, len } => {
+                self.put_all("[", self.prefix(*list, *len), "]", out);
+            }
             Value::Set(values) => self.put_all("#{", values, "}", out),
             Value::Map(pairs) => {
                 out.push('{');
@@ -222,5 +274,29 @@ mod tests {
             assert_eq!(words.text(*word), format!("w{n}"));
         }
         assert_eq!((words.find("w7"), words.find("x")), (Some(numbers[7]), None));
+    }
+
+    #[test]
+    fn a_list_that_grows_is_kept_once_and_any_other_whole() {
+        let (mut words, mut grown) = (Words::new(), None);
+        let list = |all: &[i64]| Value::list(all.iter().map(|n| Value::Int(*n)).collect());
+        let cases: [(&[i64], bool); 8] = [
+            (&[1, 2], false),
+            (&[1, 2, 3, 4], true),
+            (&[1, 2, 3], true),
+            (&[1, 2, 4], false),
+            (&[1, 2, 3, 4, 5], true),
+            (&[1, 2, 3, 4, 6], false),
+            (&[1, 2, 3, 4, 5, 7], true),
+            (&[], false),
+        ];
+        for (all, is_shared) in cases {
+            let kept = words.shared(list(all), &mut grown);
+            assert_eq!(matches!(kept, Value::Prefix { .. }), is_shared, "{all:?}");
+            assert_eq!(words.show(&kept), words.show(&list(all)));
+            assert_eq!(words.whole(kept), list(all));
+        }
+        assert_eq!(words.grown(0).len(), 6);
+        assert_eq!(words.shared(Value::Nil, &mut grown), Value::Nil);
     }
 }

@@ -226,6 +226,10 @@ fn put_json(words: &Words, value: &Value, out: &mut String) {
         Value::Number(word) | Value::Text(word) | Value::Keyword(word) | Value::Symbol(word) => {
             quote(words.text(*word), out);
         }
+        Value::Prefix { list, len } => {
+            let values = words.prefix(*list, *len).to_vec();
+            put_json(words, &Value::list(values), out);
+        }
         Value::List(values) | Value::Set(values) => {
             out.push('[');
             for (index, value) in values.iter().enumerate() {

@@ -71,6 +71,19 @@ fn lower<O, A, W>(
     wrap: impl Fn(u32, O) -> W,
     mut meaning: impl FnMut(&Call, &mut Numbers) -> Result<Meaning<O, A>, Refusal>,
 ) -> Result<Lowered<W, A>, Refusal> {
+    let words = foreign.words.clone();
+    lower_shared(foreign, wrap, |mut call, numbers| {
+        call.got = words.whole(call.got);
+        meaning(&call, numbers)
+    })
+}
+
+/// As [`lower`], where a list that was read may be a [`Value::Prefix`].
+fn lower_shared<O, A, W>(
+    foreign: Foreign,
+    wrap: impl Fn(u32, O) -> W,
+    mut meaning: impl FnMut(Call, &mut Numbers) -> Result<Meaning<O, A>, Refusal>,
+) -> Result<Lowered<W, A>, Refusal> {
     let Foreign { calls, words, keys, .. } = foreign;
     let mut names = Vec::new();
     if !keys.is_empty() {
@@ -81,12 +94,13 @@ fn lower<O, A, W>(
     let lines = Vec::with_capacity(calls.len());
     let mut all = Lowered { ops, lines, keys: names, numbers };
     for call in calls {
-        let Some((op, answer)) = meaning(&call, &mut all.numbers)? else { continue };
-        let (process, from) = (u64::from(call.process), u64::from(call.invoked));
-        let known = answer.is_some() && call.returned != u32::MAX;
-        let ret = if known { u64::from(call.returned) } else { u64::MAX };
-        all.ops.push(Timed { process, call: from, ret, op: wrap(call.key, op), answer });
-        all.lines.push((call.line, call.end_line));
+        let Call { process, key, invoked, returned, line, end_line, .. } = call;
+        let Some((op, answer)) = meaning(call, &mut all.numbers)? else { continue };
+        let (process, from) = (u64::from(process), u64::from(invoked));
+        let known = answer.is_some() && returned != u32::MAX;
+        let ret = if known { u64::from(returned) } else { u64::MAX };
+        all.ops.push(Timed { process, call: from, ret, op: wrap(key, op), answer });
+        all.lines.push((line, end_line));
     }
     Ok(all)
 }
@@ -374,16 +388,18 @@ pub fn kv(foreign: Foreign) -> Result<Lowered<kv::Op, kv::Answer>, Refusal> {
 
 /// Lists that grow.
 pub fn list(foreign: Foreign) -> Result<Lowered<list::Op, list::Answer>, Refusal> {
-    use list::{Answer, Op};
+    use list::{Answer, Elements, Op};
     let keys: Vec<Value> =
         (0..=foreign.keys.len() as u32).map(|key| foreign.keys.get(key).clone()).collect();
-    lower(
+    let words = foreign.words.clone();
+    let mut grown: BTreeMap<u32, Elements> = BTreeMap::new();
+    lower_shared(
         foreign,
         |_, op| op,
         move |call, numbers| {
             let list = numbers.of(&keys[call.key as usize]);
-            let f = numbers.words.text(call.f).to_string();
-            Ok(match (f.as_str(), said(call, Fail::Drop)) {
+            let f = words.text(call.f);
+            Ok(match (f, said(&call, Fail::Drop)) {
                 (_, Said::Nothing | Said::Refused) => None,
                 ("append", Said::Done) => {
                     let element = numbers.of(&call.asked);
@@ -394,14 +410,22 @@ pub fn list(foreign: Foreign) -> Result<Lowered<list::Op, list::Answer>, Refusal
                 }
                 ("r" | "read", Said::Perhaps) => None,
                 ("r" | "read", Said::Done) => {
+                    let mut of = |values: &[Value]| -> Elements {
+                        values.iter().map(|value| numbers.of(value)).collect()
+                    };
                     let all = match &call.got {
-                        Value::List(all) => all.iter().map(|value| numbers.of(value)).collect(),
-                        Value::Nil => Vec::new(),
-                        _ => return Err(odd_value(call, numbers, "a list")),
+                        Value::List(all) => of(all),
+                        Value::Prefix { list, len } => {
+                            let whole =
+                                grown.entry(*list).or_insert_with(|| of(words.grown(*list)));
+                            whole.first(*len as usize)
+                        }
+                        Value::Nil => of(&[]),
+                        _ => return Err(odd_value(&call, numbers, "a list")),
                     };
                     Some((Op::Read { list }, Some(Answer::Is(all))))
                 }
-                _ => return Err(stranger(call, numbers, Object::List)),
+                _ => return Err(stranger(&call, numbers, Object::List)),
             })
         },
     )

@@ -26,6 +26,8 @@
 mod explain;
 mod keyed;
 mod lower;
+#[cfg(test)]
+mod tests;
 mod znodes;
 
 use std::collections::BTreeSet;
@@ -33,7 +35,7 @@ use std::collections::BTreeSet;
 use crate::history::foreign::{Call, End, Foreign, Refusal, Value};
 
 use super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set};
-use super::search;
+use super::search::{self, Checker};
 
 pub use super::sweep::{Level, Staleness, SyncFlavour};
 pub use explain::{Candidate, Why};
@@ -167,11 +169,16 @@ pub struct Question {
     pub fail: Fail,
     /// The search's budgets and reductions.
     pub search: search::Options,
+    /// Who helps the search.
+    pub hands: search::Hands,
 }
+
+/// Bytes that a search may hold beside the history: what more memory has decided was not met yet.
+const BYTES: u64 = 256 << 20;
 
 impl Default for Question {
     fn default() -> Question {
-        let search = search::Options::default();
+        let search = search::Options { bytes: BYTES, ..search::Options::default() };
         Question {
             object: None,
             level: None,
@@ -181,6 +188,7 @@ impl Default for Question {
             order: false,
             fail: Fail::Drop,
             search,
+            hands: search::Hands::default(),
         }
     }
 }
@@ -344,7 +352,8 @@ fn searched<M: Model>(
         options.in_order = true;
     }
     let mut order = Vec::new();
-    let answer = match search::check(model, &lowered.ops, &options) {
+    let answer = match Checker::new(model, options.clone()).with(question.hands).check(&lowered.ops)
+    {
         search::Found::Legal(found) => {
             if question.order {
                 order = explain::listed(model, &lowered, &found);

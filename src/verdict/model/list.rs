@@ -1,6 +1,9 @@
 //! Lists that are only appended to, each under its own number.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use super::{Model, Timed, Touched, mix};
 
@@ -36,14 +39,67 @@ pub enum Answer {
     /// An append.
     Done,
     /// A read: this was in it.
-    Is(Vec<i64>),
+    Is(Elements),
 }
+
+/// What was read of a list. As each read tells all of it, reads may share what they have in common:
+/// one is a beginning of another.
+#[derive(Clone)]
+pub struct Elements {
+    all: Arc<Vec<i64>>,
+    len: u32,
+}
+
+impl Elements {
+    /// The first so many of them, without a copy.
+    pub fn first(&self, len: usize) -> Elements {
+        Elements {
+            all: self.all.clone(),
+            len: self.len.min(u32::try_from(len).unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+impl From<Vec<i64>> for Elements {
+    fn from(all: Vec<i64>) -> Elements {
+        let len = u32::try_from(all.len()).expect("a list has fewer elements than 2^32");
+        Elements { all: Arc::new(all), len }
+    }
+}
+
+impl FromIterator<i64> for Elements {
+    fn from_iter<I: IntoIterator<Item = i64>>(all: I) -> Elements {
+        all.into_iter().collect::<Vec<i64>>().into()
+    }
+}
+
+impl Deref for Elements {
+    type Target = [i64];
+
+    fn deref(&self) -> &[i64] {
+        &self.all[..self.len as usize]
+    }
+}
+
+impl fmt::Debug for Elements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self[..].fmt(f)
+    }
+}
+
+impl PartialEq for Elements {
+    fn eq(&self, other: &Elements) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Elements {}
 
 /// Lists, empty at the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lists {
     /// The longest that was read of each list (see [`Model::narrowed`]).
-    longest: BTreeMap<i64, Vec<i64>>,
+    longest: BTreeMap<i64, Elements>,
 }
 
 /// What is in each list that is not empty.
@@ -80,7 +136,7 @@ impl Model for Lists {
             (Op::Append { list, element }, Some(Answer::Done) | None) => {
                 let place = state.get(*list).len();
                 let longest = self.longest.get(list);
-                let other = |longest: &Vec<i64>| longest.get(place).is_some_and(|e| e != element);
+                let other = |longest: &Elements| longest.get(place).is_some_and(|e| e != element);
                 if longest.is_some_and(other) {
                     return None;
                 }
@@ -90,7 +146,7 @@ impl Model for Lists {
             }
             (Op::Read { .. }, None) => Some(false),
             (Op::Read { list }, Some(Answer::Is(all))) => {
-                (state.get(*list) == all.as_slice()).then_some(false)
+                (*state.get(*list) == all[..]).then_some(false)
             }
             (Op::Append { .. } | Op::Read { .. }, Some(_)) => None,
         }
@@ -127,7 +183,7 @@ impl Model for Lists {
     /// A list passes through all that was read of it, so the longest read tells the order of its
     /// appends (as Elle infers it).
     fn narrowed(&self, ops: &[&Timed<Op, Answer>]) -> Option<Lists> {
-        let mut longest: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        let mut longest: BTreeMap<i64, Elements> = BTreeMap::new();
         for timed in ops {
             if let (Op::Read { list }, Some(Answer::Is(all))) = (&timed.op, &timed.answer)
                 && longest.get(list).is_none_or(|longest| longest.len() < all.len())

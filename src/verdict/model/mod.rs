@@ -179,15 +179,17 @@ impl Touched {
 ///
 /// Only the first five methods are needed. The others make a search faster or its report nicer;
 /// what they promise is part of the verdict, so leave out what you are not sure of.
-pub trait Model: Sized {
+///
+/// All of it is plain data: parts of a history may be judged on several threads.
+pub trait Model: Sized + Send + Sync {
     /// What can be asked.
-    type Op: Clone + PartialEq + Debug;
+    type Op: Clone + PartialEq + Debug + Send + Sync;
     /// What can be answered.
-    type Answer: Clone + PartialEq + Debug;
+    type Answer: Clone + PartialEq + Debug + Send + Sync;
     /// What the object remembers.
-    type State: Clone + PartialEq;
+    type State: Clone + PartialEq + Send;
     /// What takes a step back.
-    type Undo;
+    type Undo: Send;
 
     /// The state before any operation.
     fn start(&self) -> Self::State;

@@ -219,10 +219,10 @@ impl<M: Model> Depth<M> {
         }
     }
 
-    /// Bytes held, about.
+    /// Bytes held, about: those that it needs, whoever held its memory before.
     pub fn bytes(&self) -> usize {
-        let plan = (self.next.len() + self.prev.len() + self.choices.capacity()) * 4;
-        let frames = self.frames.capacity() * size_of::<Frame<M::Undo>>();
+        let plan = (self.next.len() + self.prev.len() + self.choices.len()) * 4;
+        let frames = self.placed.len() * size_of::<Frame<M::Undo>>();
         self.seen.bytes() + self.exact_bytes + plan + frames
     }
 

@@ -25,15 +25,27 @@ pub struct Hunt<M: Model> {
     depth_bytes: u64,
     breadth_bytes: u64,
     explained: usize,
+    rest: Rest,
 }
 
-/// What all searches have spent.
+/// What searches may spend, and what they have spent.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Spent {
+pub struct Purse {
+    /// Steps that may be tried, and bytes that may be held, in all.
+    most: (u64, u64),
     /// Steps tried.
     pub nodes: u64,
     /// Bytes held.
     pub bytes: u64,
+    /// Whether it is only a share of what there is: who has used it up waits for more.
+    share: bool,
+}
+
+/// What is left of a turn: steps of each search whose turn it still is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rest {
+    depth: Option<u64>,
+    breadth: Option<u64>,
 }
 
 /// What came of a turn.
@@ -44,6 +56,16 @@ pub enum Turn {
     Illegal(Stuck),
     /// Nothing yet.
     Open,
+}
+
+/// How one search of a turn ended.
+enum Half {
+    /// It decided.
+    Decided(Turn),
+    /// Its turn is over.
+    Over,
+    /// Its share of memory is used up: so many steps of its turn are left.
+    Waits(u64),
 }
 
 /// Steps of a first turn, besides some for each operation.
@@ -84,6 +106,7 @@ impl<M: Model> Hunt<M> {
             depth_bytes: 0,
             breadth_bytes: 0,
             explained: 0,
+            rest: Rest::default(),
         }
     }
 
@@ -99,6 +122,13 @@ impl<M: Model> Hunt<M> {
         self.explained.max(depth).max(breadth)
     }
 
+    /// Steps that a turn of this round may take at most, with all searches.
+    pub fn most(&self, options: &Options, round: u32) -> u64 {
+        let searches = u64::from(self.depth.is_some())
+            + u64::from(self.breadth.is_some() || self.fresh && !(round == 0 && options.depth));
+        steps(options, self.part.ids.len(), round).saturating_mul(searches)
+    }
+
     /// Searches on, for as long as this round allows.
     pub fn turn(
         &mut self,
@@ -106,21 +136,46 @@ impl<M: Model> Hunt<M> {
         ops: &History<M>,
         options: &Options,
         round: u32,
-        spent: &mut Spent,
+        purse: &mut Purse,
     ) -> Turn {
-        let first = match options.turn {
-            0 => FIRST + 8 * self.part.ids.len() as u64,
-            turn => turn,
-        };
-        let nodes = first.saturating_mul(1u64.checked_shl(round).unwrap_or(u64::MAX));
-        if let Some(turn) = self.turn_depth(model, ops, options, nodes, spent) {
-            return turn;
-        }
+        let nodes = steps(options, self.part.ids.len(), round);
         // A first descent decides most histories; only what it does not is worth the other search.
-        if round == 0 && options.depth {
-            return Turn::Open;
+        let both = round > 0 || !options.depth;
+        self.rest = Rest { depth: Some(nodes), breadth: both.then_some(nodes) };
+        self.go_on(model, ops, options, purse)
+    }
+
+    /// Whether it has not had all of its turn, as its share of memory was used up.
+    pub fn is_waiting(&self) -> bool {
+        self.rest.depth.is_some() || self.rest.breadth.is_some()
+    }
+
+    /// Searches on, for what is left of its turn.
+    pub fn go_on(
+        &mut self,
+        model: &M,
+        ops: &History<M>,
+        options: &Options,
+        purse: &mut Purse,
+    ) -> Turn {
+        if let Some(nodes) = self.rest.depth.take() {
+            match self.turn_depth(model, ops, options, nodes, purse) {
+                Half::Decided(turn) => return turn,
+                Half::Over => {}
+                Half::Waits(left) => {
+                    self.rest.depth = Some(left);
+                    return Turn::Open;
+                }
+            }
         }
-        self.turn_breadth(model, ops, options, nodes, spent).unwrap_or(Turn::Open)
+        if let Some(nodes) = self.rest.breadth.take() {
+            match self.turn_breadth(model, ops, options, nodes, purse) {
+                Half::Decided(turn) => return turn,
+                Half::Over => {}
+                Half::Waits(left) => self.rest.breadth = Some(left),
+            }
+        }
+        Turn::Open
     }
 
     fn turn_depth(
@@ -129,35 +184,40 @@ impl<M: Model> Hunt<M> {
         ops: &History<M>,
         options: &Options,
         nodes: u64,
-        spent: &mut Spent,
-    ) -> Option<Turn> {
-        let mut depth = self.depth.take()?;
+        purse: &mut Purse,
+    ) -> Half {
+        let Some(mut depth) = self.depth.take() else { return Half::Over };
         let model = self.narrowed.as_ref().unwrap_or(model);
         let before = depth.nodes;
-        let budget = spent.budget(options, nodes, self.depth_bytes);
+        let budget = purse.budget(nodes, self.depth_bytes);
         let end = depth.run(model, ops, &self.part, options, budget);
-        spent.nodes += depth.nodes - before;
-        spent.bytes -= self.depth_bytes;
+        let used = depth.nodes - before;
+        purse.nodes += used;
+        purse.bytes -= self.depth_bytes;
         self.depth_bytes = 0;
-        let turn = match end {
-            End::Legal => Some(Turn::Legal(self.own(depth.order(&self.part)))),
+        let half = match end {
+            End::Legal => Half::Decided(Turn::Legal(self.own(depth.order(&self.part)))),
             End::Illegal => {
                 let (placed, next) = (depth.best(&self.part), depth.best_next(&self.part));
-                Some(Turn::Illegal(self.stuck(placed, next)))
+                Half::Decided(Turn::Illegal(self.stuck(placed, next)))
             }
             End::Out(Limit::Nodes) => {
                 self.depth_bytes = depth.bytes() as u64;
-                None
+                Half::Over
+            }
+            End::Out(Limit::Bytes) if purse.share => {
+                self.depth_bytes = depth.bytes() as u64;
+                Half::Waits(nodes.saturating_sub(used))
             }
             End::Out(limit) => {
                 self.limit = Some(limit);
                 self.explained = self.explained.max(depth.best_placed(&self.part));
-                return None;
+                return Half::Over;
             }
         };
-        spent.bytes += self.depth_bytes;
+        purse.bytes += self.depth_bytes;
         self.depth = Some(depth);
-        turn
+        half
     }
 
     fn turn_breadth(
@@ -166,37 +226,38 @@ impl<M: Model> Hunt<M> {
         ops: &History<M>,
         options: &Options,
         nodes: u64,
-        spent: &mut Spent,
-    ) -> Option<Turn> {
+        purse: &mut Purse,
+    ) -> Half {
         let model = self.narrowed.as_ref().unwrap_or(model);
         if std::mem::take(&mut self.fresh) {
             self.breadth = Some(Box::new(Breadth::new(model, &self.part)));
         }
-        let mut breadth = self.breadth.take()?;
+        let Some(mut breadth) = self.breadth.take() else { return Half::Over };
         let before = breadth.nodes;
-        let budget = spent.budget(options, nodes, self.breadth_bytes);
+        let budget = purse.budget(nodes, self.breadth_bytes);
         let end = breadth.run(model, ops, &self.part, options, budget);
-        spent.nodes += breadth.nodes - before;
-        spent.bytes -= self.breadth_bytes;
+        let used = breadth.nodes - before;
+        purse.nodes += used;
+        purse.bytes -= self.breadth_bytes;
         self.breadth_bytes = 0;
-        match end {
-            End::Legal => Some(Turn::Legal(self.own(breadth.order(&self.part)))),
+        let half = match end {
+            End::Legal => return Half::Decided(Turn::Legal(self.own(breadth.order(&self.part)))),
             End::Illegal => {
                 let (placed, next) = breadth.stuck(model, ops, &self.part);
-                Some(Turn::Illegal(self.stuck(placed, next)))
+                return Half::Decided(Turn::Illegal(self.stuck(placed, next)));
             }
-            End::Out(Limit::Nodes) => {
-                self.breadth_bytes = breadth.bytes() as u64;
-                spent.bytes += self.breadth_bytes;
-                self.breadth = Some(breadth);
-                None
-            }
+            End::Out(Limit::Nodes) => Half::Over,
+            End::Out(Limit::Bytes) if purse.share => Half::Waits(nodes.saturating_sub(used)),
             End::Out(limit) => {
                 self.limit = Some(limit);
                 self.explained = self.explained.max(breadth.explained(&self.part));
-                None
+                return Half::Over;
             }
-        }
+        };
+        self.breadth_bytes = breadth.bytes() as u64;
+        purse.bytes += self.breadth_bytes;
+        self.breadth = Some(breadth);
+        half
     }
 
     /// An order without guests.
@@ -217,10 +278,48 @@ impl<M: Model> Hunt<M> {
     }
 }
 
-impl Spent {
+/// Steps of one search of so many operations in a turn of this round.
+pub fn steps(options: &Options, many: usize, round: u32) -> u64 {
+    let first = match options.turn {
+        0 => FIRST + 8 * many as u64,
+        turn => turn,
+    };
+    first.saturating_mul(1u64.checked_shl(round).unwrap_or(u64::MAX))
+}
+
+impl Purse {
+    /// All that there is.
+    pub fn of(options: &Options) -> Purse {
+        Purse { most: (options.nodes, options.bytes), ..Purse::default() }
+    }
+
+    /// One of so many shares of what is left, for searches that hold so many bytes; of one all.
+    /// Steps are not shared out: they must be enough for all.
+    pub fn share(&self, many: usize, own: u64) -> Purse {
+        if many == 1 {
+            return *self;
+        }
+        let bytes = own + self.most.1.saturating_sub(self.bytes) / many as u64;
+        Purse { most: (self.left(), bytes), nodes: 0, bytes: own, share: true }
+    }
+
+    /// Takes back a share that was given out like this.
+    pub fn take_back(&mut self, share: &Purse, many: usize, own: u64) {
+        if many == 1 {
+            (self.nodes, self.bytes) = (share.nodes, share.bytes);
+        } else {
+            self.nodes += share.nodes;
+            self.bytes = self.bytes + share.bytes - own;
+        }
+    }
+
+    /// Steps that are left.
+    pub fn left(&self) -> u64 {
+        self.most.0.saturating_sub(self.nodes)
+    }
+
     /// What a search that holds so many bytes may spend now: steps, and bytes in all of its own.
-    fn budget(&self, options: &Options, nodes: u64, own: u64) -> (u64, u64) {
-        let left = options.nodes.saturating_sub(self.nodes);
-        (nodes.min(left), options.bytes.saturating_sub(self.bytes - own))
+    fn budget(&self, nodes: u64, own: u64) -> (u64, u64) {
+        (nodes.min(self.left()), self.most.1.saturating_sub(self.bytes - own))
     }
 }

@@ -27,7 +27,8 @@
 //! - **inference**: what is only appended to passes through all that was read of it;
 //! - **hints** say what to try first: what the model knows, or else what must return first.
 //!
-//! Budgets are counted in steps and bytes, so a verdict is the same on any machine.
+//! Budgets are counted in steps and bytes, so a verdict is the same on any machine, and for any
+//! number of hands ([`Checker::with`]): parts are searched at once, and told in their order.
 //!
 //! ```
 //! use zoosim::verdict::model::{Register, Timed, register::{Answer, Op}};
@@ -63,21 +64,24 @@ mod breadth;
 mod depth;
 pub mod differential;
 mod explain;
+mod hands;
 mod hunt;
 mod part;
 mod samples;
 mod split;
 mod states;
 mod table;
+mod turns;
 pub mod znodes;
 mod zones;
 
 use super::model::{History, Model};
 
-use depth::Depth;
-use hunt::{Hunt, Spent, Turn};
+use hunt::{Hunt, Purse, Turn};
+use turns::{End, Search, Spares};
 
 pub use explain::{Explanation, explain};
+pub use hands::{Hands, Task, Work};
 
 /// What may be used, and how far a search goes. All reductions only save time: no verdict depends
 /// on them.
@@ -218,49 +222,32 @@ pub fn check<M: Model>(model: &M, ops: &History<M>, options: &Options) -> Found 
 pub struct Checker<'m, M: Model> {
     model: &'m M,
     options: Options,
-    spare: Option<Box<Depth<M>>>,
+    hands: Hands,
+    spares: Spares<M>,
 }
 
 impl<'m, M: Model> Checker<'m, M> {
     /// A checker of histories of this model.
     pub fn new(model: &'m M, options: Options) -> Checker<'m, M> {
-        Checker { model, options, spare: None }
+        Checker { model, options, hands: Hands::default(), spares: Spares::default() }
+    }
+
+    /// The same with these hands: what it finds is the same, too.
+    pub fn with(self, hands: Hands) -> Checker<'m, M> {
+        Checker { hands, ..self }
     }
 
     /// Looks for an order of this history.
     pub fn check(&mut self, ops: &History<M>) -> Found {
-        let mut orders: Vec<Vec<u32>> = Vec::new();
-        let mut hunts = Vec::new();
-        let mut spent = Spent::default();
-        let (apart, in_order) = (self.options.parts, self.options.in_order);
-        for split::Piece { ids, guests } in split::split(self.model, ops, apart, in_order) {
-            if self.options.zones && !self.options.in_order {
-                match zones::decide(self.model, ops, &ids) {
-                    zones::Zones::Legal(order) => {
-                        orders.push(order);
-                        continue;
-                    }
-                    zones::Zones::Illegal(few) => {
-                        return self.stuck_in(ops, few, &ids);
-                    }
-                    zones::Zones::Unfit => {}
-                }
-            }
-            let spare = self.spare.take();
-            let mut hunt = Hunt::new(self.model, ops, (ids, guests), &self.options, spare);
-            match hunt.turn(self.model, ops, &self.options, 0, &mut spent) {
-                Turn::Legal(order) => {
-                    orders.push(order);
-                    self.spare = hunt.depth;
-                }
-                Turn::Illegal(stuck) => {
-                    self.spare = hunt.depth;
-                    return Found::Illegal(stuck);
-                }
-                Turn::Open => hunts.push(hunt),
-            }
+        let (model, options, hands) = (self.model, &self.options, self.hands);
+        let pieces = split::split(model, ops, options.parts, options.in_order);
+        let search = Search { model, ops, options, hands, spares: &self.spares };
+        match search.first(pieces).and_then(|parts| search.rounds(parts)) {
+            Ok(orders) => Found::Legal(merge(ops, &orders)),
+            Err(End::Illegal(stuck)) => Found::Illegal(stuck),
+            Err(End::Zoned(few, part)) => self.stuck_in(ops, few, &part),
+            Err(End::Unknown(reached)) => Found::Unknown(reached),
         }
-        self.rounds(ops, orders, hunts, spent)
     }
 
     /// What zones found to have no order, as a search sees it.
@@ -268,64 +255,15 @@ impl<'m, M: Model> Checker<'m, M> {
         let part = part.iter().map(|id| *id as usize).collect();
         let options = Options { zones: false, ..Options::default() };
         let mut hunt = Hunt::new(self.model, ops, (few, Vec::new()), &options, None);
-        let mut spent = Spent::default();
+        let mut purse = Purse::of(&options);
         for round in 0..u32::MAX {
-            match hunt.turn(self.model, ops, &options, round, &mut spent) {
+            match hunt.turn(self.model, ops, &options, round, &mut purse) {
                 Turn::Illegal(stuck) => return Found::Illegal(Stuck { part, ..stuck }),
                 Turn::Open => {}
                 Turn::Legal(_) => break,
             }
         }
         unreachable!("zones and search contradict each other")
-    }
-
-    /// Turns for what is left, each twice as long as the one before, until all is decided, one part
-    /// has no order, or a budget runs out.
-    fn rounds(
-        &mut self,
-        ops: &History<M>,
-        mut orders: Vec<Vec<u32>>,
-        mut hunts: Vec<Hunt<M>>,
-        mut spent: Spent,
-    ) -> Found {
-        let mut round = 1;
-        while !hunts.is_empty() {
-            let mut moved = false;
-            let mut illegal = None;
-            hunts.retain_mut(|hunt| {
-                if illegal.is_some() || hunt.gave_up() {
-                    return true;
-                }
-                let turn = hunt.turn(self.model, ops, &self.options, round, &mut spent);
-                moved |= !hunt.gave_up();
-                match turn {
-                    Turn::Legal(order) => {
-                        orders.push(order);
-                        spent.bytes -= hunt.bytes();
-                        moved = true;
-                        false
-                    }
-                    Turn::Illegal(stuck) => {
-                        illegal = Some(stuck);
-                        true
-                    }
-                    Turn::Open => true,
-                }
-            });
-            if let Some(stuck) = illegal {
-                return Found::Illegal(stuck);
-            }
-            if !moved || spent.nodes >= self.options.nodes {
-                return Found::Unknown(Reached {
-                    placed: hunts.iter().map(Hunt::explained).sum(),
-                    of: hunts.iter().map(|hunt| hunt.part.answered).sum(),
-                    nodes: spent.nodes,
-                    limit: hunts.iter().find_map(|hunt| hunt.limit).unwrap_or(Limit::Nodes),
-                });
-            }
-            round += 1;
-        }
-        Found::Legal(merge(ops, &orders))
     }
 }
 

@@ -199,7 +199,7 @@ impl Sample for Lists {
 
     fn right(&self, state: &list::State, op: &list::Op, _dice: &mut impl Draw) -> list::Answer {
         match op {
-            list::Op::Read { list } => list::Answer::Is(state.get(*list).to_vec()),
+            list::Op::Read { list } => list::Answer::Is(state.get(*list).to_vec().into()),
             list::Op::Append { .. } => list::Answer::Done,
         }
     }
@@ -207,11 +207,12 @@ impl Sample for Lists {
     fn wrong(&self, _op: &list::Op, right: list::Answer, dice: &mut impl Draw) -> list::Answer {
         match right {
             list::Answer::Done => list::Answer::Done,
-            list::Answer::Is(mut all) => {
+            list::Answer::Is(all) => {
+                let mut all = all.to_vec();
                 if dice.below(2) == 0 || all.pop().is_none() {
                     all.push(small(dice));
                 }
-                list::Answer::Is(all)
+                list::Answer::Is(all.into())
             }
         }
     }

@@ -38,9 +38,12 @@ impl Table {
         }
     }
 
-    /// How many bytes it holds.
+    /// How many bytes it holds, or would if it had begun small.
     pub fn bytes(&self) -> usize {
-        self.places.len() * size_of::<u128>()
+        match self.used {
+            0 => 0,
+            used => (used * 2 - 1).next_power_of_two().max(SMALL) * size_of::<u128>(),
+        }
     }
 
     /// Forgets everything.
@@ -83,6 +86,18 @@ mod tests {
             assert!(table.insert(0) && !table.insert(0), "zero is a hash like any other");
             assert!((0..10_000).all(|value| !table.insert(mix(1, value))));
             table.clear();
+        }
+    }
+
+    #[test]
+    fn what_it_held_before_does_not_count() {
+        let (mut fresh, mut used) = (Table::default(), Table::default());
+        (0..1_000).for_each(|value| assert!(used.insert(mix(1, value))));
+        used.clear();
+        for value in 0..10_000 {
+            assert_eq!(fresh.insert(mix(1, value)), used.insert(mix(1, value)));
+            assert_eq!(fresh.bytes(), used.bytes(), "{value}");
+            assert_eq!(fresh.bytes(), fresh.places.len() * size_of::<u128>(), "{value}");
         }
     }
 }

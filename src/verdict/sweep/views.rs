@@ -46,6 +46,7 @@ pub fn check_tape(tape: &mut Tape, level: Level, sync: SyncFlavour) -> Judged {
     let mut guess = Replay::writes_only(tape);
     guess.run();
     let (found, ended) = (guess.placed(), guess.ended());
+    drop(guess);
     let mut replay = Replay::settled(tape, &found, &ended);
     replay.run();
     let mut walk = Walk::new(replay, level, sync);

@@ -142,7 +142,8 @@ pub fn appends(many: i64, legal: bool) -> Appends {
     let mut seen: Vec<i64> = (0..many).collect();
     Dice::new(many as u64, "appends").shuffle(&mut seen);
     let read = |at, seen: &[i64]| {
-        Timed::new(0, at, at + 1, list::Op::Read { list: 0 }, list::Answer::Is(seen.to_vec()))
+        let seen = list::Answer::Is(seen.iter().copied().collect());
+        Timed::new(0, at, at + 1, list::Op::Read { list: 0 }, seen)
     };
     let mut ops: Appends = (0..many).map(append).collect();
     ops.push(read(20, &seen));

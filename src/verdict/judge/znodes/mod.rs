@@ -6,7 +6,7 @@
 //!   some write has not                   search   an order is looked for that the answers fit
 //! ```
 //!
-//! A witness takes calls as they come, and keeps columns only. The others need the calls
+//! A witness and views take calls as they come, and keep columns only. A search needs the calls
 //! themselves, so these are kept until it is clear that nobody will ask for them.
 
 mod core;
@@ -24,7 +24,8 @@ use crate::verdict::views;
 use super::{Answer, Candidate, Judgement, Level, Mode, Object, Question, Why};
 use stream::Stream;
 
-/// How many answered calls have to have their zxids before calls are no longer kept.
+/// How many answered calls (of a history whose reads have no zxids: writes) have to have their zxids
+/// before calls are no longer kept.
 const TRUSTED: u64 = 1_000;
 
 /// What is held of a history.
@@ -45,6 +46,8 @@ pub struct Gathering<'q> {
     /// By call: its number and its line.
     lines: Vec<(u32, u32)>,
     answered: u64,
+    /// Of these, writes.
+    written: u64,
     /// The first answered write, and the first answered read, without a zxid: its line.
     bare_write: Option<u32>,
     bare_read: Option<u32>,
@@ -68,6 +71,7 @@ impl<'q> Gathering<'q> {
             disordered: None,
             lines: Vec::new(),
             answered: 0,
+            written: 0,
             bare_write: None,
             bare_read: None,
         })
@@ -86,7 +90,7 @@ impl<'q> Gathering<'q> {
                 }
             }
         }
-        if self.answered >= TRUSTED && !self.wants_calls() {
+        if self.is_trusted() && !self.wants_calls() {
             self.let_go();
         }
     }
@@ -114,6 +118,7 @@ impl<'q> Gathering<'q> {
             return;
         }
         self.answered += 1;
+        self.written += u64::from(operation.op.is_write());
         if operation.zxid.is_none() {
             let which =
                 if operation.op.is_write() { &mut self.bare_write } else { &mut self.bare_read };
@@ -121,11 +126,22 @@ impl<'q> Gathering<'q> {
         }
     }
 
+    /// Whether so many answers had the zxids that they need that others will have them, too.
+    fn is_trusted(&self) -> bool {
+        let told = if self.bare_read.is_some() { self.written } else { self.answered };
+        // Small histories may be searched, too, where their zxids have decided nothing.
+        let many = self.lines.len() > witness::SEARCHED || !may_have_other_views(self.level);
+        told >= TRUSTED && many
+    }
+
     fn wants_calls(&self) -> bool {
         let Question { mode, explain, order, .. } = self.question;
-        let bare = self.bare_write.is_some() || self.bare_read.is_some();
-        let by_columns = matches!(mode, None | Some(Mode::Witness));
-        bare || *explain || *order || !by_columns || may_have_other_views(self.level)
+        let by_columns = match mode {
+            None | Some(Mode::Views) => self.bare_write.is_none(),
+            Some(Mode::Witness) => self.bare_write.is_none() && self.bare_read.is_none(),
+            Some(Mode::Search) => false,
+        };
+        *explain || *order || !by_columns
     }
 
     /// Judges what was read.
@@ -166,23 +182,25 @@ impl<'q> Gathering<'q> {
         }
         let lines = Lines { lines: self.lines, kept: kept.as_ref() };
         let (bare, question) = (self.bare_write.or(self.bare_read), self.question);
+        let tape = || {
+            let tape = stream.map(|stream| stream.finish());
+            tape.or(kept.as_ref().map(Tape::of)).unwrap_or_default()
+        };
         match (mode, &kept) {
             (Mode::Witness, _) => {
-                let tape = stream.map(|stream| stream.finish());
-                let mut tape = tape.or(kept.as_ref().map(Tape::of)).unwrap_or_default();
-                witness::judge(&mut tape, &lines, question, &mut judgement);
+                witness::judge(&mut tape(), &lines, question, &mut judgement);
             }
-            (Mode::Views, Some(history)) => {
-                let judged = views::check(history, self.level, question.sync);
+            (Mode::Views, _) => {
+                let judged = views::check_tape(&mut tape(), self.level, question.sync);
                 judgement.answer = answer(judged, &lines);
             }
             (Mode::Search, Some(history)) => {
                 searched::judge(history, &lines, question, &mut judgement);
             }
-            (Mode::Views | Mode::Search, None) => {
-                // The first thousand answers had their zxids, and so the calls were let go.
+            (Mode::Search, None) => {
+                // A thousand answers had their zxids, and so the calls were let go.
                 let what = "this answer has no zxid, though those before it have";
-                let hint = "say `--mode search` to use none, or `--mode views` those of writes";
+                let hint = "say `--mode search` to use none";
                 return Err(Refusal::on_line(bare.unwrap_or(0).into(), what, hint));
             }
         }

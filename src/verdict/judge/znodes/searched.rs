@@ -12,7 +12,7 @@ use crate::verdict::judge::{Answer, Judgement, Level, Question, Why, explain};
 use crate::verdict::model::Znodes;
 use crate::verdict::model::tree::is_beyond;
 use crate::verdict::search::znodes::{self, Reads, Ready};
-use crate::verdict::search::{self, Found, Stuck};
+use crate::verdict::search::{self, Checker, Found, Stuck};
 use crate::verdict::sweep::SyncFlavour;
 use crate::znode::op::Op;
 
@@ -41,7 +41,8 @@ pub fn judge(history: &History, lines: &Lines<'_>, question: &Question, judgemen
         judgement.answer = Answer::Unknown(format!("a search cannot judge {text}"));
         return;
     }
-    judgement.answer = match search::check(&Znodes, &ready.ops, &options) {
+    let mut checker = Checker::new(&Znodes, options).with(question.hands);
+    judgement.answer = match checker.check(&ready.ops) {
         Found::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
         Found::Illegal(_) if level == Level::Session => Answer::Unknown(
             "there is no order of all calls, and what each session alone was shown is not searched"

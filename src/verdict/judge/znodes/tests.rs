@@ -74,8 +74,15 @@ fn streamed(history: &History) -> Result<Judgement, Refusal> {
 }
 
 fn streamed_with(history: &History, last: Option<Event>) -> Result<Judgement, Refusal> {
-    let question = Question::default();
-    let mut gathering = Gathering::new(&question)?;
+    asked(history, last, &Question::default())
+}
+
+fn asked(
+    history: &History,
+    last: Option<Event>,
+    question: &Question,
+) -> Result<Judgement, Refusal> {
+    let mut gathering = Gathering::new(question)?;
     let calls = history.operations.iter().cloned().map(Entry::Call);
     let events = history.events.iter().cloned().map(Entry::Event);
     let mut all: Vec<Entry> = calls.chain(events).collect();
@@ -108,6 +115,63 @@ fn a_stream_is_judged_as_the_whole() {
             assert_eq!(streamed.staleness, whole.staleness, "{wrong:?} {seed}");
         }
     }
+}
+
+/// Views need no more than columns, and neither does a witness that asks for other views.
+#[test]
+fn views_are_found_in_columns_as_in_calls() {
+    let wrongs = [None, Some(Field::Data), Some(Field::Names), Some(Field::Order)];
+    let mut words = BTreeMap::new();
+    for (seed, calls) in (0..4).map(|seed| (seed, 1_600)).chain([(8, 5_500)]) {
+        for wrong in wrongs {
+            let Some(history) = made(seed, calls, wrong) else { continue };
+            let bare = without(&history, |call| !call.op.is_write());
+            for level in Level::ALL {
+                for (history, mode) in
+                    [(&history, Some(Mode::Views)), (&bare, None), (&history, None)]
+                {
+                    let question = Question { level: Some(level), mode, ..Question::default() };
+                    let columns = asked(history, None, &question).expect("a stream");
+                    let whole = judge_znodes(history, &question).expect("a history");
+                    if whole.mode == Mode::Search {
+                        continue;
+                    }
+                    assert_eq!(columns.mode, whole.mode, "{wrong:?} {seed} {level:?} {mode:?}");
+                    let key = |judged: &Judgement| match &judged.answer {
+                        Answer::False(why) => format!("{} {}", why.property, why.detail),
+                        Answer::True | Answer::Unknown(_) => judged.answer.word().to_string(),
+                    };
+                    let (columns, whole) = (key(&columns), key(&whole));
+                    assert_eq!(columns, whole, "{wrong:?} {seed} {level:?} {mode:?}");
+                    let word = whole.split(' ').next().unwrap_or_default().to_string();
+                    *words.entry(word).or_insert(0) += 1;
+                }
+            }
+        }
+    }
+    assert!(words.len() >= 4 && words["true"] > 50, "{words:?}");
+}
+
+/// Reads without zxids are judged by columns only once a thousand writes have had theirs.
+#[test]
+fn a_write_without_its_zxid_is_searched_unless_it_comes_late() {
+    let history = made(2, 3_000, None).expect("a legal one");
+    let writes = |at: usize| {
+        let mut all = history.operations.iter().filter(|call| call.op.is_write());
+        all.nth(at).map_or(0, |call| call.id.0)
+    };
+    for (from, late) in [(writes(500), false), (writes(1_200), true)] {
+        let bare = without(&history, |call| !call.op.is_write() || call.id.0 >= from);
+        let judged = asked(&bare, None, &Question { search: few(), ..Question::default() });
+        match judged {
+            Ok(judged) => assert!(!late && judged.mode == Mode::Search),
+            Err(refused) => assert!(late, "{refused}"),
+        }
+    }
+}
+
+fn few() -> crate::verdict::search::Options {
+    crate::verdict::search::Options { nodes: 1_000, ..Default::default() }
 }
 
 /// With the committed log it is no question what lost calls did, and no answer may contradict it.

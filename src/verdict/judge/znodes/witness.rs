@@ -12,7 +12,7 @@ use crate::verdict::views;
 use super::{Lines, answer, core, first_words, is_answered, searched};
 
 /// Histories of at most so many calls are searched, too, to explain them.
-const SEARCHED: usize = 5_000;
+pub const SEARCHED: usize = 5_000;
 
 /// Steps that this may take.
 const NODES: u64 = 1_000_000;
@@ -41,8 +41,8 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
         }),
         Level::SyncLinearizable | Level::Osc | Level::Sequential => false,
     };
-    if let (Answer::False(_), true, Some(history)) = (&judgement.answer, reads_only, lines.kept) {
-        match views::check(history, level, sync) {
+    if let (Answer::False(_), true) = (&judgement.answer, reads_only) {
+        match views::check_tape(tape, level, sync) {
             Judged::Broken(_) => {}
             judged @ (Judged::Holds | Judged::Undecided(_)) => {
                 judgement.mode = Mode::Views;
