@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::keys::Keying;
 use super::source::{Place, Refusal};
+use super::txn;
 use super::value::{Value, Words};
 use super::{Call, Calls, End, Event, Foreign, Format, Kind};
 
@@ -56,6 +57,7 @@ impl Pairing {
                     f: event.f,
                     key: 0,
                     end: End::Unknown,
+                    several: false,
                     invoked: self.at,
                     returned: u32::MAX,
                     line,
@@ -97,7 +99,7 @@ impl Pairing {
     ) -> Result<(), Refusal> {
         let key = event.key.as_ref().map(|key| self.keying.named(key, &mut self.calls));
         let call = self.calls.get_mut(open);
-        let same = if txn { words.text(event.f) == "txn" } else { call.f == event.f };
+        let same = if txn { txn::is_txn(words.text(event.f)) } else { call.f == event.f };
         if !same || key.is_some_and(|key| key != call.key) {
             let asked = words.text(call.f);
             let (since, ended) = (call.line, words.text(event.f));
@@ -107,13 +109,15 @@ impl Pairing {
         }
         call.end_line = line;
         match event.kind {
-            Kind::Info | Kind::Invoke => return Ok(()),
+            Kind::Info | Kind::Invoke => {
+                return self.keying.unknown(call, &event.value, txn, words);
+            }
             Kind::Ok => call.end = End::Ok,
             Kind::Fail => call.end = failure(&event, words),
         }
         call.returned = self.at;
         call.got = event.value;
-        self.keying.got(open, call, txn)
+        self.keying.got(open, call, txn, words)
     }
 
     /// All calls, if there is one.
