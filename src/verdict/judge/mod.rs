@@ -417,6 +417,12 @@ pub fn detect(foreign: &Foreign) -> Result<Object, Refusal> {
                         fifo-queue` if first in is first out";
             Err(Refusal::on_line(line, "this is a queue, but of which kind?", hint))
         }
+        () if several && only(&["append", "r", "read", "w", "write"]) => {
+            let first = foreign.calls.iter().find(|call| call.several);
+            let hint = "`w` is of registers, `append` of lists: write two histories";
+            let what = "there are transactions of registers here, and of lists";
+            Err(Refusal::on_line(first.map_or(0, |call| u64::from(call.line)), what, hint))
+        }
         () if has("add") && counts && only(&["add", "read"]) => {
             let what = "this is a counter, which no model here judges";
             Err(Refusal::on_line(first(&|name| name == "add"), what, &*known()))
