@@ -31,6 +31,9 @@ fn gen_(args: &GenArgs) -> Done {
     if args.crashed > 100 || args.stale > 100 {
         return Err("a share is above 100 per cent\nhint: write 0 to 100".to_string());
     }
+    if args.txn.is_some_and(|most| !(1..=100).contains(&most)) {
+        return Err("there is no such transaction\nhint: say 1 to 100 in `--txn`".to_string());
+    }
     if object == Object::Znodes {
         return znodes(args);
     }
@@ -53,6 +56,7 @@ fn gen_(args: &GenArgs) -> Done {
         corrupt,
         values: if args.unique { None } else { Some(args.values.max(1)) },
         keys: args.keys,
+        txn: args.txn.unwrap_or(if object == Object::Registers { 4 } else { 1 }),
     };
     let told = Told::Foreign(generate::generate(&shape)?);
     let format = args.format.as_deref().map_or(Ok(Format::Edn), check::format)?;

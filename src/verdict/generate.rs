@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use crate::base::Ratio;
 use crate::base::random::{Dice, Draw};
-use crate::history::foreign::{Call, Calls, End, Foreign, Format, Keys, Value, Word, Words};
+use crate::history::foreign::{
+    Act, Call, Calls, End, Foreign, Format, Keys, Value, Word, Words, txn,
+};
 
 use super::judge::Object;
 
@@ -46,6 +48,8 @@ pub struct Shape {
     pub values: Option<u64>,
     /// How many keys; 0: one object without a key.
     pub keys: u64,
+    /// How many operations a transaction of registers or lists has at most; 1: none is of several.
+    pub txn: u64,
 }
 
 /// Makes a history: the same from the same shape, always.
@@ -86,6 +90,36 @@ struct State {
     list: Vec<Value>,
 }
 
+impl State {
+    /// An operation that could be one of a transaction takes effect, unless it is lost; what it
+    /// has read.
+    fn step(
+        &mut self,
+        object: Object,
+        act: Act,
+        value: Value,
+        stale: bool,
+        lost: bool,
+    ) -> Option<Value> {
+        match act {
+            Act::Write | Act::Append if lost => None,
+            Act::Write => {
+                self.before = std::mem::replace(&mut self.register, value);
+                None
+            }
+            Act::Append => {
+                self.list.push(value);
+                None
+            }
+            Act::Read if object == Object::List => {
+                let seen = self.list.len() - usize::from(stale && !self.list.is_empty());
+                Some(Value::list(self.list[..seen].to_vec()))
+            }
+            Act::Read => Some(if stale { &self.before } else { &self.register }.clone()),
+        }
+    }
+}
+
 /// A client.
 #[derive(Clone, Debug)]
 struct Client {
@@ -113,7 +147,7 @@ impl<'a> Maker<'a> {
     fn new(shape: &'a Shape) -> Maker<'a> {
         let mut dice = Dice::new(shape.seed, "history");
         let (mut words, mut keys) = (Words::new(), Keys::default());
-        let own_keys = matches!(shape.object, Object::Kv | Object::List);
+        let own_keys = matches!(shape.object, Object::Kv | Object::List | Object::Registers);
         let count = if own_keys { shape.keys.max(3) } else { shape.keys };
         for key in 0..count {
             let key = match shape.object {
@@ -198,8 +232,30 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// What a client asks next.
+    /// What a client calls next.
     fn call(&mut self, process: u32) -> Call {
+        let together = matches!(self.shape.object, Object::List | Object::Registers);
+        let many =
+            if together && self.shape.txn > 1 { self.dice.between(1, self.shape.txn) } else { 1 };
+        let (mut f, mut key, mut asked) = self.ask();
+        let several = many > 1;
+        if several {
+            let mut flat = Vec::new();
+            txn::push(&mut flat, f, key, asked);
+            for _ in 1..many {
+                let (f, key, asked) = self.ask();
+                txn::push(&mut flat, f, key, asked);
+            }
+            (f, key, asked) = (self.name("txn"), 0, Value::list(flat));
+        }
+        self.at += 1;
+        let (invoked, returned, line, end_line) = (self.at, u32::MAX, 0, 0);
+        let (end, got) = (End::Unknown, Value::Nil);
+        Call { process, f, key, end, several, invoked, returned, line, end_line, asked, got }
+    }
+
+    /// What a client asks next, and of which key.
+    fn ask(&mut self) -> (Word, u32, Value) {
         let roll = self.dice.below(10);
         let (f, asked) = match self.shape.object {
             Object::Register | Object::Znodes => match roll {
@@ -221,6 +277,8 @@ impl<'a> Maker<'a> {
                 5..7 => ("put", self.value()),
                 _ => ("append", self.value()),
             },
+            Object::Registers if roll < 5 => ("r", Value::Nil),
+            Object::Registers => ("w", self.value()),
             Object::List if roll < 5 => ("r", Value::Nil),
             // An element is in a list once, or its place is not known.
             Object::List => {
@@ -232,10 +290,7 @@ impl<'a> Maker<'a> {
             0 => 0,
             keys => self.dice.between(1, keys) as u32,
         };
-        self.at += 1;
-        let (f, invoked, returned) = (self.name(f), self.at, u32::MAX);
-        let (end, got) = (End::Unknown, Value::Nil);
-        Call { process, f, key, end, invoked, returned, line: 0, end_line: 0, asked, got }
+        (self.name(f), key, asked)
     }
 
     /// A call takes effect, and gets its answer.
@@ -243,9 +298,23 @@ impl<'a> Maker<'a> {
         let lost = self.lost.is_some_and(|lost| lost <= index as u64);
         let stale = self.dice.chance(Ratio::new(self.shape.stale, 100));
         let call = self.calls.get_mut(index);
+        if call.several {
+            let steps: Vec<(Act, u32, Value)> = call
+                .micros(&self.words)
+                .map(|micro| (micro.act, micro.key, micro.value.clone()))
+                .collect();
+            let lost = lost && steps.iter().any(|(act, ..)| *act != Act::Read);
+            let object = self.shape.object;
+            let each = |(act, key, value): (Act, u32, Value)| {
+                self.states[key as usize].step(object, act, value, stale, lost)
+            };
+            call.got = Value::list(steps.into_iter().filter_map(each).collect());
+            self.lost = self.lost.filter(|_| !lost);
+            return;
+        }
         let state = &mut self.states[call.key as usize];
         let f = self.words.text(call.f).to_string();
-        let writes = ["write", "add", "enqueue", "put", "append", "release"];
+        let writes = ["write", "w", "add", "enqueue", "put", "append", "release"];
         if lost && writes.contains(&f.as_str()) {
             self.lost = None;
             call.got = call.asked.clone();
@@ -255,11 +324,6 @@ impl<'a> Maker<'a> {
         (fits, call.got) = match f.as_str() {
             "read" if self.shape.object == Object::Set => {
                 (true, Value::Set(Box::new(state.elements.iter().cloned().collect())))
-            }
-            "read" => (true, if stale { state.before.clone() } else { state.register.clone() }),
-            "write" => {
-                state.before = std::mem::replace(&mut state.register, call.asked.clone());
-                (true, call.asked.clone())
             }
             "cas" => {
                 let (old, new) = call.asked.as_pair().expect("it was made of two");
@@ -302,15 +366,11 @@ impl<'a> Maker<'a> {
                 state.text.push_str(self.words.text(word));
                 (true, call.asked.clone())
             }
-            "append" => {
-                state.list.push(call.asked.clone());
-                (true, call.asked.clone())
+            f => {
+                let act = Act::from_name(f).expect("all else is named above");
+                let got = state.step(self.shape.object, act, call.asked.clone(), stale, false);
+                (true, got.unwrap_or_else(|| call.asked.clone()))
             }
-            "r" => {
-                let seen = state.list.len() - usize::from(stale && !state.list.is_empty());
-                (true, Value::list(state.list[..seen].to_vec()))
-            }
-            _ => unreachable!("all that is called is named above"),
         };
         call.end_line = u32::from(!fits);
     }
@@ -324,7 +384,8 @@ impl<'a> Maker<'a> {
         };
         let fits = |words: &Words, call: &Call| {
             let f = words.text(call.f);
-            call.end == End::Ok && (reads.contains(&f) || f == wrong)
+            let seen = call.several && call.got.as_list().is_some_and(|seen| !seen.is_empty());
+            call.end == End::Ok && (reads.contains(&f) || f == wrong || seen)
         };
         let all = self.calls.iter().enumerate().filter(|(_, call)| fits(&self.words, call));
         let all: Vec<usize> = all.map(|(index, _)| index).collect();
@@ -335,12 +396,19 @@ impl<'a> Maker<'a> {
         let never = Value::Int(i64::from(i32::MAX));
         let odd = Value::Text(self.words.of("never written"));
         let call = self.calls.get_mut(*self.dice.pick(&all));
-        match (self.shape.object, &mut call.got) {
+        let seen = match &mut call.got {
+            Value::List(seen) if call.several => {
+                let at = self.dice.below(seen.len() as u64) as usize;
+                &mut seen[at]
+            }
+            got => got,
+        };
+        match (self.shape.object, seen) {
             // One release less and one acquire more: nobody can have let go in between.
             (Object::Mutex, _) => call.f = acquire,
             (_, Value::Set(elements)) => elements.push(never),
             (_, Value::List(elements)) => elements.push(never),
-            (_, Value::Text(_)) => call.got = odd,
+            (_, got @ Value::Text(_)) => *got = odd,
             (_, got) => *got = never,
         }
         true

@@ -42,7 +42,13 @@ fn every_history_is_judged_or_refused_with_its_place() {
     let assert = ["check", "console.log", "--fail", "assert"];
     let keys = ["check", "keys.edn", "--keys"];
     let wrong = ["check", "console.log", "--model", "kv"];
-    for args in [&queue[..], &fifo, &assert, &keys, &wrong] {
+    let bound = ["check", "txn-lost-update.edn", "--keys"];
+    let order = ["check", "transaction.edn", "--order"];
+    let skewed = ["check", "txn-skewed.edn", "--level", "sequential", "--explain"];
+    let single = ["check", "transaction.edn", "--model", "register"];
+    let other = ["check", "transaction.edn", "--model", "list-append"];
+    let all_of = [&queue[..], &fifo, &assert, &keys, &wrong];
+    for args in all_of.into_iter().chain([&bound[..], &order, &skewed, &single, &other]) {
         all.push_str(&told(args, &room.zoosim(args)));
     }
     insta::assert_snapshot!(all);
@@ -118,6 +124,10 @@ fn what_is_typed_wrong_is_answered_with_what_there_is() {
              hint: other objects are judged at `linearizable` or `sequential`\n",
         ),
         (
+            &["history", "gen", "--model", "multi-register", "--txn", "0"],
+            "there is no such transaction\nhint: say 1 to 100 in `--txn`\n",
+        ),
+        (
             &["history", "gen", "--ops", "0"],
             "a history has calls and clients\nhint: say at least 1 of each\n",
         ),
@@ -149,12 +159,24 @@ fn lines_of_json_hold_the_same_judgements() {
 fn made_histories_are_judged_as_they_were_made() {
     let room = Room::new("history-gen");
     let formats = ["edn", "json", "log", "porcupine"];
-    let models = ["register", "mutex", "set", "queue", "fifo-queue", "kv", "list-append"];
+    let models = [
+        "register",
+        "mutex",
+        "set",
+        "queue",
+        "fifo-queue",
+        "kv",
+        "list-append",
+        "multi-register",
+        "list-append",
+    ];
     for (index, model) in models.iter().enumerate() {
         let format = formats[index % formats.len()];
         let make = |more: &[&str]| {
             let first = ["history", "gen", "--model", model, "--seed", "7", "--format", format];
-            let said = room.zoosim(&[&first, more].concat());
+            // The second time lists are in transactions.
+            let txn: &[&str] = if index == models.len() - 1 { &["--txn", "3"] } else { &[] };
+            let said = room.zoosim(&[&first, txn, more].concat());
             assert_eq!(said.code, 0, "{model}: {}", said.err);
             said.out
         };

@@ -10,13 +10,14 @@ pub struct CheckArgs {
     /// Files, or `-` for standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
-    /// What the history is of: register, mutex, set, queue, fifo-queue, kv, list-append, znodes;
-    /// found out if absent
+    /// What the history is of: register, mutex, set, queue, fifo-queue, kv, list-append and
+    /// multi-register (both also in transactions), znodes; found out if absent
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// How much consistency is asked for: linearizable, sync-linearizable, osc (ordered sequential
     /// consistency), sequential or session for znodes, which are judged at `sync-linearizable` if
-    /// absent; linearizable or sequential for all else
+    /// absent; linearizable or sequential for all else (of
+    /// transactions linearizable is strictly serializable)
     #[arg(long, value_name = "NAME")]
     pub level: Option<String>,
     /// What a sync promises, for znodes: strict, or zookeeper (no more than its session's order)
@@ -91,7 +92,8 @@ pub enum HistoryVerb {
 /// `history gen`.
 #[derive(ClapArgs, Debug)]
 pub struct GenArgs {
-    /// What the history is of: register, mutex, set, queue, fifo-queue, kv, list-append, znodes
+    /// What the history is of: register, mutex, set, queue, fifo-queue, kv, list-append,
+    /// multi-register, znodes
     #[arg(long, value_name = "NAME", default_value = "register")]
     pub model: String,
     /// How many operations
@@ -134,6 +136,9 @@ pub struct GenArgs {
     /// Different keys; 0 for one object without a key
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub keys: u64,
+    /// Operations in a transaction at most, for multi-register (4 if absent) and list-append (1)
+    #[arg(long, value_name = "N")]
+    pub txn: Option<u64>,
     /// How to write it: edn, json, log, porcupine; jsonl or binary for znodes
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,

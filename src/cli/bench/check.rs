@@ -11,7 +11,7 @@ mod trees;
 use serde_json::json;
 
 use crate::verdict::model::{
-    Fifo, History, Kv, Lists, Model, Mutex, Queue, Register, Set, Timed, Znodes,
+    Fifo, History, Kv, Lists, Model, Mutex, Queue, Register, Set, Timed, Txns, Znodes,
 };
 use crate::verdict::search::differential::{Compared, Sample, compare};
 use crate::verdict::search::{Checker, Found, Options};
@@ -232,7 +232,8 @@ fn differential(histories: u64, args: &BenchCheckArgs, as_json: bool) -> Done {
     }
     compared!(
         "register": Register::default(), "mutex": Mutex, "set": Set, "queue": Queue, "fifo": Fifo,
-        "map": Kv::default(), "lists": Lists::default(), "znodes": Znodes
+        "map": Kv::default(), "lists": Lists::default(), "transactions": Txns::default(),
+        "znodes": Znodes
     );
     let witness =
         [("sweep", sweep::differential::compare as fn(_, _) -> _), ("views", views::compare)];

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::verdict::judge::{Answer, Candidate, Judgement, Object, Staleness, Why};
+use crate::verdict::judge::{Answer, Candidate, Judgement, Level, Object, Staleness, Why};
 
 /// Percentiles of staleness that are told, in thousandths.
 const SHARES: [u64; 4] = [500, 900, 990, 999];
@@ -36,6 +36,14 @@ fn details(judgement: &Judgement) -> String {
         1 => ", 1 key\n".to_string(),
         keys => format!(", {keys} keys\n"),
     });
+    if judgement.transactions > 0 {
+        let many = judgement.transactions;
+        let means = match judgement.level == Level::Linearizable {
+            true => ": `linearizable` means strictly serializable",
+            false => "",
+        };
+        text.push_str(&format!("  {many} are transactions of several operations{means}\n"));
+    }
     if is_blind(judgement) {
         text.push_str(
             "  watch events, and times in Stats, could not be judged: that takes zxids\n",
@@ -129,6 +137,9 @@ pub fn as_json(file: &str, key: Option<&str>, judgement: &Judgement) -> Value {
     });
     if let Some(key) = key {
         value["key"] = json!(key);
+    }
+    if judgement.transactions > 0 {
+        value["transactions"] = json!(judgement.transactions);
     }
     if is_blind(judgement) {
         value["not_judged"] = json!(["watch events", "times"]);

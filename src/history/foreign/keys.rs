@@ -1,5 +1,5 @@
-//! Keys that hide in values: Jepsen's independent tuples `[k v]`, and transactions of one
-//! micro-operation `[[:append k v]]`.
+//! Keys that hide in values: Jepsen's independent tuples `[k v]`, and transactions, each operation
+//! of which has its key: `[[:append k v]]`.
 //!
 //! Whether a pair is a tuple or a plain value shows only over the whole history: it is one if
 //! every call has one and none has a key otherwise, and every compare-and-set holds a pair as its
@@ -8,8 +8,9 @@
 
 use super::pair::line_number;
 use super::source::{Place, Refusal};
+use super::txn::{self, Act};
 use super::value::{Value, Words};
-use super::{Call, Calls, Keys};
+use super::{Call, Calls, End, Keys, Kind};
 
 /// Takes keys out of the values of calls.
 pub(crate) struct Keying {
@@ -24,7 +25,13 @@ pub(crate) struct Keying {
 
 impl Keying {
     pub fn new() -> Keying {
-        Keying { keys: Keys::default(), tuples: true, plain: Vec::new(), other: None }
+        Keying::of(Keys::default())
+    }
+
+    /// Of calls some of which have these keys, which do not hide.
+    pub fn of(keys: Keys) -> Keying {
+        let tuples = keys.is_empty();
+        Keying { keys, tuples, plain: Vec::new(), other: None }
     }
 
     /// Finds the key of a new call, which is named beside its value, or is in it. Says whether the
@@ -36,7 +43,7 @@ impl Keying {
         calls: &mut Calls,
         words: &mut Words,
     ) -> Result<bool, Refusal> {
-        let txn = words.text(call.f) == "txn";
+        let txn = txn::is_txn(words.text(call.f));
         if txn {
             self.unfold(call, calls, words)?;
         } else if let Some(key) = named {
@@ -57,10 +64,19 @@ impl Keying {
     }
 
     /// Takes the key out of what a call, at this position, has ended with.
-    pub fn got(&mut self, at: usize, call: &mut Call, txn: bool) -> Result<(), Refusal> {
+    pub fn got(
+        &mut self,
+        at: usize,
+        call: &mut Call,
+        txn: bool,
+        words: &Words,
+    ) -> Result<(), Refusal> {
         let key = self.keys.get(call.key);
         if txn {
-            return unfold_end(call, key);
+            let kind = if call.end == End::Ok { Kind::Ok } else { Kind::Fail };
+            let written = std::mem::take(&mut call.got);
+            call.got = txn::ended(call, &written, kind, words, |key| self.keys.get(key))?;
+            return Ok(());
         }
         if !self.tuples {
             return Ok(());
@@ -75,6 +91,20 @@ impl Keying {
             Some(_) | None => {}
         }
         self.plain.push(line_number(Place { line: at as u64, column: 0 })?);
+        Ok(())
+    }
+
+    /// Looks at what a call of unknown end says.
+    pub fn unknown(
+        &self,
+        call: &Call,
+        written: &Value,
+        txn: bool,
+        words: &Words,
+    ) -> Result<(), Refusal> {
+        if txn {
+            txn::ended(call, written, Kind::Info, words, |key| self.keys.get(key))?;
+        }
         Ok(())
     }
 
@@ -98,8 +128,7 @@ impl Keying {
         (self.keys, self.plain, self.other) = (Keys::default(), Vec::new(), None);
     }
 
-    /// A transaction with one micro-operation is that operation; with more it is none that a model
-    /// here has.
+    /// Takes the keys out of a transaction. One with one operation is that operation.
     fn unfold(
         &mut self,
         call: &mut Call,
@@ -107,31 +136,23 @@ impl Keying {
         words: &mut Words,
     ) -> Result<(), Refusal> {
         let line = u64::from(call.line);
-        let refuse = |what: String| {
-            let hint = "no model here judges transactions of several operations; split them if \
-                        each stands for itself";
-            Err(Refusal::on_line(line, what, hint))
-        };
-        let micro = match call.asked.as_list() {
-            Some([one]) => one.as_list(),
-            Some(many) => {
-                return refuse(format!("this transaction has {} operations, not one", many.len()));
-            }
-            None => None,
-        };
-        let Some([name, key, value]) = micro else {
-            let hint = "a transaction is a list such as `[[:append :x 1]]` or `[[:r :x nil]]`";
-            return Err(Refusal::on_line(line, "this transaction cannot be read", hint));
-        };
-        let f = match name.as_word().map_or("", |word| words.text(word)) {
-            "r" => "r",
-            "w" => "w",
-            "append" => "append",
-            other => return refuse(format!("`{other}` is no operation of transactions")),
-        };
-        call.f = words.of(f);
-        call.key = self.named(key, calls, words);
-        call.asked = value.clone();
+        self.put_together(calls, words);
+        let asked = std::mem::take(&mut call.asked);
+        let all = txn::listed(&asked, line)?;
+        if let [one] = all {
+            let (act, key, value) = txn::one(one, 0, line, words)?;
+            (call.f, call.key) = (words.of(act.name()), self.keys.of(key));
+            call.asked = value.clone();
+            return Ok(());
+        }
+        let mut flat = Vec::with_capacity(all.len() * 3);
+        for (at, one) in all.iter().enumerate() {
+            let (act, key, value) = txn::one(one, at, line, words)?;
+            // What a read saw stands in its completion.
+            let value = if act == Act::Read { Value::Nil } else { value.clone() };
+            txn::push(&mut flat, words.of(act.name()), self.keys.of(key), value);
+        }
+        (call.several, call.key, call.asked) = (true, 0, Value::list(flat));
         Ok(())
     }
 
@@ -146,20 +167,6 @@ impl Keying {
         }
         Ok(self.keys)
     }
-}
-
-/// A completed transaction repeats its operation, with the answer.
-fn unfold_end(call: &mut Call, key: &Value) -> Result<(), Refusal> {
-    let Some([done]) = call.got.as_list() else { return Ok(()) };
-    match done.as_list() {
-        Some([_, at, answer]) if at == key => call.got = answer.clone(),
-        _ => {
-            let what = format!("this ends the transaction of line {} otherwise", call.line);
-            let hint = "a completion repeats the operations of its invocation";
-            return Err(Refusal::on_line(u64::from(call.end_line), what, hint));
-        }
-    }
-    Ok(())
 }
 
 fn halves(value: Value) -> Option<(Value, Value)> {

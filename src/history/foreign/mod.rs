@@ -8,7 +8,8 @@
 //! Read are Jepsen's `history.edn` (also as JSON), its console lines and `history.txt`, key-value
 //! lines, and Porcupine's operations and events as JSON. Nothing is read past: a line that cannot
 //! be understood is refused with its place, and so is a history without a single call. Reading is
-//! one pass, and a call takes 64 bytes beside its words.
+//! one pass, and a call takes 64 bytes beside its words, and the operations of a transaction of
+//! several.
 
 mod detect;
 mod edn;
@@ -20,6 +21,7 @@ mod porcupine;
 mod source;
 #[cfg(test)]
 mod tests;
+pub mod txn;
 mod value;
 pub mod write;
 
@@ -29,6 +31,7 @@ use std::sync::Arc;
 
 pub use detect::{Format, detect};
 pub use source::{Place, Refusal, Source};
+pub use txn::{Act, Micro};
 pub use value::{Value, Word, Words};
 
 /// How a call ended.
@@ -55,6 +58,8 @@ pub struct Call {
     pub key: u32,
     /// How it ended.
     pub end: End,
+    /// Whether it is a transaction of more or less than one operation: see [`Call::micros`].
+    pub several: bool,
     /// Its invocation's position among all events.
     pub invoked: u32,
     /// Its completion's; `u32::MAX` if it never ended or nobody knows how.
@@ -140,14 +145,26 @@ pub struct Foreign {
 }
 
 impl Foreign {
-    /// Each key's calls as a history of their own, with the key's name.
+    /// Each key's calls as a history of their own, with the key's name. Keys that transactions bind
+    /// together stay together.
     pub fn by_key(self) -> Vec<(String, Foreign)> {
         let Foreign { format, calls, words, keys, notes } = self;
+        let bound = txn::bound(&calls, &words, keys.len());
         let mut apart: Vec<Calls> = vec![Calls::default(); keys.len() + 1];
-        calls.into_iter().for_each(|call| apart[call.key as usize].push(call));
+        for call in calls {
+            let key = match call.several {
+                true => call.micros(&words).next().map(|micro| micro.key),
+                false => Some(call.key),
+            };
+            // A transaction of nothing is of no key.
+            if let Some(key) = key {
+                apart[bound[key as usize] as usize].push(call);
+            }
+        }
         let named = apart.into_iter().enumerate().filter(|(_, calls)| !calls.is_empty());
+        let mut names = txn::names(&bound, |key| words.show(keys.get(key)));
         let one = |(key, calls)| {
-            let name = words.show(keys.get(key as u32));
+            let name = std::mem::take(&mut names[key]);
             (name, Foreign { format, calls, words: words.clone(), keys: keys.clone(), notes })
         };
         named.map(one).collect()

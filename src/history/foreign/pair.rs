@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::keys::Keying;
 use super::source::{Place, Refusal};
+use super::txn::{self, Act};
 use super::value::{Value, Words};
 use super::{Call, Calls, End, Event, Foreign, Format, Kind};
 
@@ -58,6 +59,7 @@ impl Pairing {
                     f: event.f,
                     key: 0,
                     end: End::Unknown,
+                    several: false,
                     invoked: self.at,
                     returned: u32::MAX,
                     line,
@@ -99,7 +101,7 @@ impl Pairing {
     ) -> Result<(), Refusal> {
         let key = event.key.as_ref().map(|key| self.keying.named(key, &mut self.calls, words));
         let call = self.calls.get_mut(open);
-        let same = if txn { words.text(event.f) == "txn" } else { call.f == event.f };
+        let same = if txn { txn::is_txn(words.text(event.f)) } else { call.f == event.f };
         if !same || key.is_some_and(|key| key != call.key) {
             let asked = words.text(call.f);
             let (since, ended) = (call.line, words.text(event.f));
@@ -109,18 +111,42 @@ impl Pairing {
         }
         call.end_line = line;
         match event.kind {
-            Kind::Info | Kind::Invoke => return Ok(()),
+            Kind::Info | Kind::Invoke => {
+                return self.keying.unknown(call, &event.value, txn, words);
+            }
             Kind::Ok => call.end = End::Ok,
             Kind::Fail => call.end = failure(&event, words),
         }
         call.returned = self.at;
         call.got = event.value;
-        self.keying.got(open, call, txn)?;
-        if matches!(call.got, Value::List(_)) && ["r", "read"].contains(&words.text(call.f)) {
-            let grown = self.grown.entry(call.key).or_default();
-            call.got = words.shared(std::mem::take(&mut call.got), grown);
-        }
+        self.keying.got(open, call, txn, words)?;
+        self.share(open, words);
         Ok(())
+    }
+
+    /// Keeps of lists that a call has read only what is new in them.
+    fn share(&mut self, at: usize, words: &mut Words) {
+        let call = self.calls.get_mut(at);
+        if !call.several {
+            let reads = matches!(words.text(call.f), "r" | "read");
+            if reads && matches!(call.got, Value::List(_)) {
+                let grown = self.grown.entry(call.key).or_default();
+                call.got = words.shared(std::mem::take(&mut call.got), grown);
+            }
+            return;
+        }
+        let any = |all: &[Value]| all.iter().any(|value| matches!(value, Value::List(_)));
+        if !call.got.as_list().is_some_and(any) {
+            return;
+        }
+        let read = call.micros(words).filter(|micro| micro.act == Act::Read);
+        let keys: Vec<u32> = read.map(|micro| micro.key).collect();
+        if let Value::List(seen) = &mut call.got {
+            for (value, key) in seen.iter_mut().zip(keys) {
+                let grown = self.grown.entry(key).or_default();
+                *value = words.shared(std::mem::take(value), grown);
+            }
+        }
     }
 
     /// All calls, if there is one.

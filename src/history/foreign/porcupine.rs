@@ -16,6 +16,7 @@ use super::edn::{Dialect, Reader};
 use super::keys::Keying;
 use super::pair::line_number;
 use super::source::{Place, Refusal, Source};
+use super::txn;
 use super::value::{Value, Word, Words};
 use super::{Call, Calls, End, Foreign, Format, Keys};
 
@@ -200,8 +201,9 @@ impl Builder {
         let Asked { f, key, value } = asked;
         let key = key.map_or(0, |key| self.keys.of(&key));
         let (end, returned, end_line) = (End::Unknown, u32::MAX, 0);
-        let (invoked, got) = (0, Value::Nil);
-        Call { process, f, key, end, invoked, returned, line, end_line, asked: value, got }
+        let (invoked, got, several) = (0, Value::Nil, false);
+        let asked = value;
+        Call { process, f, key, end, several, invoked, returned, line, end_line, asked, got }
     }
 
     fn finish(mut self, mut words: Words, end: Place) -> Result<Foreign, Refusal> {
@@ -212,21 +214,18 @@ impl Builder {
         self.rank(end)?;
         let mut calls = Calls::default();
         self.calls.sort_by_key(|call| call.invoked);
-        let mut keys = self.keys;
-        if keys.is_empty() {
-            // They may hide in values here, too.
-            let mut keying = Keying::new();
-            for (at, mut call) in self.calls.into_iter().enumerate() {
+        // Keys may hide in values here, too.
+        let mut keying = Keying::of(self.keys);
+        for (at, mut call) in self.calls.into_iter().enumerate() {
+            if call.key == 0 || txn::is_txn(words.text(call.f)) {
                 let txn = keying.asked(&mut call, None, &mut calls, &mut words)?;
                 if call.returned != u32::MAX {
-                    keying.got(at, &mut call, txn)?;
+                    keying.got(at, &mut call, txn, &words)?;
                 }
-                calls.push(call);
             }
-            keys = keying.finish(&mut calls, &words)?;
-        } else {
-            self.calls.into_iter().for_each(|call| calls.push(call));
+            calls.push(call);
         }
+        let keys = keying.finish(&mut calls, &words)?;
         Ok(Foreign { format: Format::Porcupine, calls, words: words.into(), keys, notes: 0 })
     }
 

@@ -114,8 +114,119 @@ fn transactions_of_one_operation() {
 {:type :invoke, :f :txn, :value [[:r :x nil]], :process 0}
 {:type :ok, :f :txn, :value [[:r :x [1 2]]], :process 0}";
     insta::assert_snapshot!(told(text));
-    let two = "{:type :invoke, :f :txn, :value [[:r :x nil] [:append :x 1]], :process 0}";
-    insta::assert_snapshot!(told(two));
+    // Other names for the same, and the same as JSON.
+    let other = text.replace(":txn", ":transact").replace("[:r ", "[:read ");
+    assert_eq!(told(&other), told(text));
+    let json = r#"{"type":"invoke","f":"txn","value":[["append","x",1]],"process":0}
+{"type":"ok","f":"txn","value":[["append","x",1]],"process":0}
+{"type":"invoke","f":"txn","value":[["r","x",null]],"process":0}
+{"type":"ok","f":"txn","value":[["r","x",[1,2]]],"process":0}"#;
+    assert_eq!(told(json).replace("json", "edn").replace("\"x\"", ":x"), told(text));
+}
+
+/// What each operation of a transaction is, key by name.
+fn micros(text: &str) -> Vec<String> {
+    let foreign = read(&mut text.as_bytes(), Format::Auto).expect("it is well");
+    let words = &foreign.words;
+    let one = |micro: Micro<'_>| {
+        let key = words.show(foreign.keys.get(micro.key));
+        format!("{} {key} {}", micro.act.name(), words.show(micro.value))
+    };
+    let all = foreign.calls.iter().map(|call| {
+        let micros: Vec<String> = call.micros(words).map(one).collect();
+        format!("{} {:?} {}", call.several, call.end, micros.join(", "))
+    });
+    all.collect()
+}
+
+/// Reads have what their completion says, or nothing; one of one operation stands for itself.
+#[test]
+fn transactions_of_several_operations() {
+    let text = "{:type :invoke, :f :txn, :value [[:r :x 7] [:write [1 2] 1] [:r :x]], :process 0}";
+    let text = text.replace("[:r :x]", "[:r 5 nil]");
+    let ends = [
+        ":ok, :f :txn, :value [[:read :x 3] [:w [1 2] 1] [:r 5 [4]]]",
+        ":ok, :f :txn, :value [[:read :x nil] [:w [1 2] nil] [:r 5 #{4}]]",
+        ":fail, :f :txn, :value [[:r :x nil] [:w [1 2] 1] [:r 5 nil]]",
+        ":fail, :f :txn, :value :timed-out",
+        ":info, :f :txn, :value nil",
+        ":info, :f :txn, :value [:timeout 5]",
+    ];
+    let told: Vec<String> = ends
+        .iter()
+        .flat_map(|end| micros(&format!("{text}\n{{:type {end}, :process 0}}")))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "true Ok r :x 3, w [1 2] 1, r 5 [4]",
+            "true Ok r :x nil, w [1 2] 1, r 5 #{4}",
+            "true Refused r :x nil, w [1 2] 1, r 5 nil",
+            "true Failed r :x nil, w [1 2] 1, r 5 nil",
+            "true Unknown r :x nil, w [1 2] 1, r 5 nil",
+            "true Unknown r :x nil, w [1 2] 1, r 5 nil",
+        ]
+    );
+    let none = "{:type :invoke, :f :txn, :value [], :process 0}
+{:type :invoke, :f :txn, :value [[:w 1 2]], :process 1}";
+    assert_eq!(micros(none), ["true Unknown ", "false Unknown "]);
+    assert_eq!(size_of::<Call>(), 64);
+}
+
+/// A completion has the operations of its invocation, but for what was read.
+#[test]
+fn transactions_that_end_otherwise_are_refused() {
+    let several = "{:type :invoke, :f :txn, :value [[:r :x nil] [:w :y 1]], :process 0}";
+    let one = "{:type :invoke, :f :txn, :value [[:append :x 1]], :process 0}";
+    let read = "{:type :invoke, :f :txn, :value [[:r :x nil]], :process 0}";
+    let cases = [
+        (several, ":ok, :f :txn, :value [[:r :x 1] [:w :y 2]]"),
+        (several, ":ok, :f :txn, :value [[:r :z 1] [:w :y 1]]"),
+        (several, ":ok, :f :txn, :value [[:r :x 1] [:w \"y\" 1]]"),
+        (several, ":ok, :f :txn, :value [[:w :y 1] [:r :x 1]]"),
+        (several, ":ok, :f :txn, :value [[:r :x 1]]"),
+        (several, ":ok, :f :txn, :value [[:r :x 1] [:w :y 1] [:r :x 1]]"),
+        (several, ":ok, :f :txn, :value [[:r :x] [:w :y 1]]"),
+        (several, ":ok, :f :txn, :value [[:r :x 1] [:inc :y 1]]"),
+        (several, ":ok, :f :txn, :value nil"),
+        (several, ":ok, :f :txn, :value [:r :x]"),
+        (several, ":ok, :f :read, :value 3"),
+        (several, ":fail, :f :txn, :value [[:r :x nil] [:w :y 3]]"),
+        (several, ":info, :f :txn, :value [[:r :x nil] [:w :y 3]]"),
+        (one, ":ok, :f :txn, :value [[:append :x 2]]"),
+        (one, ":ok, :f :txn, :value [[:append :y 1]]"),
+        (one, ":ok, :f :txn, :value [[:r :x [1]]]"),
+        (one, ":ok, :f :txn, :value [[:append :x 1] [:r :x [1]]]"),
+        (one, ":ok, :f :txn, :value []"),
+        (read, ":ok, :f :txn, :value nil"),
+    ];
+    let lines: Vec<String> = cases
+        .iter()
+        .map(|(asked, end)| {
+            let told = told(&format!("{asked}\n{{:type {end}, :process 0}}"));
+            assert!(told.starts_with("2:1: "), "{asked} {end}: {told}");
+            format!("{end}\n    => {told}")
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n\n"));
+}
+
+/// Keys that transactions bind together are a history of their own.
+#[test]
+fn keys_that_transactions_bind_stay_together() {
+    let txns = ["[[:w 1 1]]", "[[:w 2 1] [:w 3 1]]", "[]", "[[:r 4 nil]]", "[[:w 5 1] [:r 3 nil]]"];
+    let apart = |txns: &[&str]| {
+        let line = |(process, value): (usize, &&str)| {
+            format!("{{:type :invoke, :f :txn, :value {value}, :process {process}}}\n")
+        };
+        let text: String = txns.iter().enumerate().map(line).collect();
+        let foreign = read(&mut text.as_bytes(), Format::Auto).expect("it is well");
+        let one = |(name, foreign): (String, Foreign)| format!("{name}: {}", foreign.calls.len());
+        foreign.by_key().into_iter().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(apart(&txns), ["1: 1", "2 3 5: 2", "4: 1"]);
+    let wide = "[[:w 1 1] [:w 2 1] [:w 3 1] [:w 4 1] [:w 5 1] [:w 6 1]]";
+    assert_eq!(apart(&[wide]), ["1 2 3 4 and 2 more: 1"]);
 }
 
 #[test]
@@ -191,6 +302,12 @@ fn what_cannot_be_understood_is_refused_with_its_place() {
         "[{\"ClientId\":0,\"Kind\":1,\"Value\":0,\"Id\":1}]".to_string(),
         "[{\"ClientId\":0,\"Call\":0,\"Return\":1}".to_string(),
         "{:type :invoke, :f :txn, :value [[:inc :x 1]], :process 0}".to_string(),
+        "{:type :invoke, :f :txn, :value [[:r :x nil] [:w :x]], :process 0}".to_string(),
+        "{:type :invoke, :f :txn, :value [[:r :x nil] :w], :process 0}".to_string(),
+        "{:type :invoke, :f :txn, :value 7, :process 0}".to_string(),
+        "[{\"ClientId\":0,\"Input\":{\"Op\":\"txn\",\"Key\":1,\"Value\":[\"r\",99,1]},\"Call\":0,\
+         \"Return\":1}]"
+        .to_string(),
     ];
     let lines: Vec<String> =
         cases.iter().map(|text| format!("{text}\n    => {}", told(text))).collect();
@@ -207,11 +324,26 @@ fn what_is_written_is_read_back() {
 {:type :invoke, :f :read, :value [2 nil], :process 1}
 {:type :invoke, :f :read, :value [2 nil], :process 0}
 {:type :ok, :f :read, :value [2 nil], :process 1}";
+    let txns = "{:type :invoke, :f :txn, :value [[:r 1 nil] [:w 2 3]], :process 0}
+{:type :invoke, :f :txn, :value [[:w 1 4]], :process 1}
+{:type :ok, :f :txn, :value [[:r 1 4] [:w 2 3]], :process 0}
+{:type :invoke, :f :txn, :value [], :process 0}
+{:type :ok, :f :txn, :value [], :process 0}
+{:type :invoke, :f :txn, :value [[:r 1 nil] [:r 3 nil]], :process 0}
+{:type :fail, :f :txn, :value [[:r 1 nil] [:r 3 nil]], :process 0}
+{:type :info, :f :txn, :value [[:w 1 4]], :process 1}";
+    for text in [text, txns] {
+        read_back(text);
+    }
+}
+
+fn read_back(text: &str) {
     let calls = |foreign: &Foreign| {
         let mut foreign = foreign.clone();
         for call in foreign.calls.iter_mut() {
             (call.line, call.end_line) = (0, 0);
-            if call.end != End::Ok || foreign.words.text(call.f) != "read" {
+            let reads = call.several || foreign.words.text(call.f) == "read";
+            if call.end != End::Ok || !reads {
                 call.got = Value::Nil;
             }
         }
@@ -246,6 +378,8 @@ fn damaged_histories_are_read_or_refused_and_never_empty() {
         "{:type :invoke, :f :write, :value [1 #{\"a\\u00e9\"}], :process 0, :index 0}\n\
          #op{:type :ok, :f :write, :value [1 #{\"a\"}], :process 0} #_ [x] ; end\n",
         "[{:type :invoke :f :txn :value [[:append :x 1]] :process 0}]",
+        "{:type :invoke :f :txn :value [[:r 1 nil] [:w 2 3]] :process 0}\n\
+         {:type :ok :f :txn :value [[:r 1 5] [:w 2 3]] :process 0}",
         "[{\"type\":\"invoke\",\"f\":\"read\",\"value\":null,\"process\":0}]",
         "INFO  jepsen.util - 0\t:invoke\t:cas\t[2 4]\nINFO  jepsen.util - 0\t:fail\t:cas\t[2 4]\n",
         "[{\"ClientId\":0,\"Input\":{\"Op\":2,\"Arg1\":1,\"Arg2\":2},\"Call\":1,\

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::detect::Format;
 use super::value::{Value, Words, quote};
-use super::{Call, End, Foreign, Kind};
+use super::{Act, Call, End, Foreign, Kind, Micro};
 
 /// A call's beginning or end, in the order of time.
 struct Point<'a> {
@@ -76,21 +76,37 @@ fn is_kv(words: &Words, call: &Call) -> bool {
         || words.text(call.f) == "append" && matches!(call.asked, Value::Text(_))
 }
 
-/// The operations of transactions.
-fn is_micro(words: &Words, call: &Call) -> bool {
-    call.key != 0 && ["r", "w", "append"].contains(&words.text(call.f)) && !is_kv(words, call)
+/// Whether it is written as a transaction.
+fn is_txn(words: &Words, call: &Call) -> bool {
+    let one = call.key != 0 && ["r", "w", "append"].contains(&words.text(call.f));
+    call.several || one && !is_kv(words, call)
+}
+
+/// A transaction of several operations; with what was read, if it ended well.
+fn several(foreign: &Foreign, call: &Call, seen: bool) -> Value {
+    let words = &foreign.words;
+    let micro = |micro: Micro<'_>| {
+        let f = words.find(micro.act.name()).map_or(Value::Nil, Value::Keyword);
+        let hidden = micro.act == Act::Read && !seen;
+        let value = if hidden { Value::Nil } else { micro.value.clone() };
+        Value::list(vec![f, foreign.keys.get(micro.key).clone(), value])
+    };
+    Value::list(call.micros(words).map(micro).collect())
 }
 
 /// The value of an event with its key, if the key goes into the value.
 fn value(foreign: &Foreign, point: &Point<'_>) -> Value {
     let call = point.call;
+    if call.several {
+        return several(foreign, call, point.kind == Kind::Ok);
+    }
     let value = match (point.kind, &call.got) {
         (Kind::Ok, Value::Nil) if !is_read(foreign, call) => &call.asked,
         (Kind::Ok, got) => got,
         (Kind::Invoke | Kind::Fail | Kind::Info, _) => &call.asked,
     };
     let key = || foreign.keys.get(call.key).clone();
-    if is_micro(&foreign.words, call) {
+    if is_txn(&foreign.words, call) {
         let f = Value::Keyword(call.f);
         return Value::list(vec![Value::list(vec![f, key(), value.clone()])]);
     }
@@ -108,7 +124,7 @@ fn is_read(foreign: &Foreign, call: &Call) -> bool {
 fn edn(foreign: &Foreign, point: &Point<'_>, index: usize, line: &mut String) {
     let (call, words) = (point.call, &foreign.words);
     let kind = point.kind.name();
-    let f = if is_micro(words, call) { "txn" } else { words.text(call.f) };
+    let f = if is_txn(words, call) { "txn" } else { words.text(call.f) };
     if is_kv(words, call) {
         line.push_str(&format!("{{:process {}, :type :{kind}, :f :{f}, :key ", call.process));
         words.put(foreign.keys.get(call.key), line);
@@ -136,7 +152,7 @@ fn error(point: &Point<'_>) -> Option<&'static str> {
 
 fn columns(foreign: &Foreign, point: &Point<'_>, _: usize, line: &mut String) {
     let (call, words) = (point.call, &foreign.words);
-    let f = if is_micro(words, call) { "txn" } else { words.text(call.f) };
+    let f = if is_txn(words, call) { "txn" } else { words.text(call.f) };
     let kind = point.kind.name();
     line.push_str(&format!("INFO  jepsen.util - {}\t:{kind}\t:{f}\t", call.process));
     if let Some(error) = error(point) {
@@ -153,7 +169,7 @@ fn columns(foreign: &Foreign, point: &Point<'_>, _: usize, line: &mut String) {
 
 fn json(foreign: &Foreign, point: &Point<'_>, index: usize, line: &mut String) {
     let (call, words) = (point.call, &foreign.words);
-    let f = if is_micro(words, call) { "txn" } else { words.text(call.f) };
+    let f = if is_txn(words, call) { "txn" } else { words.text(call.f) };
     line.push_str(&format!("{{\"type\":\"{}\",\"f\":\"{f}\",\"value\":", point.kind.name()));
     put_json(words, &value(foreign, point), line);
     if is_kv(words, call) {
@@ -187,7 +203,7 @@ fn operations(foreign: &Foreign, out: &mut dyn Write) -> io::Result<()> {
 fn operation(foreign: &Foreign, call: &Call, end: u32, line: &mut String) {
     let words = &foreign.words;
     line.push_str(&format!("{{\"ClientId\":{},\"Input\":{{\"Op\":", call.process));
-    quote(words.text(call.f), line);
+    quote(if call.several { "txn" } else { words.text(call.f) }, line);
     if call.key != 0 {
         line.push_str(",\"Key\":");
         put_json(words, foreign.keys.get(call.key), line);
@@ -201,7 +217,8 @@ fn operation(foreign: &Foreign, call: &Call, end: u32, line: &mut String) {
         }
         _ => {
             line.push_str(",\"Value\":");
-            put_json(words, &call.asked, line);
+            let asked = call.several.then(|| several(foreign, call, false));
+            put_json(words, asked.as_ref().unwrap_or(&call.asked), line);
         }
     }
     let returned = if call.returned == u32::MAX { end } else { call.returned };
@@ -211,7 +228,8 @@ fn operation(foreign: &Foreign, call: &Call, end: u32, line: &mut String) {
         End::Refused | End::Failed => line.push_str("\"Ok\":false"),
         End::Ok => {
             line.push_str("\"Ok\":true,\"Value\":");
-            put_json(words, &call.got, line);
+            let got = call.several.then(|| several(foreign, call, true));
+            put_json(words, got.as_ref().unwrap_or(&call.got), line);
         }
     }
     line.push_str(&format!("}},\"Return\":{returned}}}"));

@@ -9,8 +9,8 @@ use crate::verdict::judge::{Answer, Question, judge, judge_znodes};
 
 fn shape(object: Object, seed: u64) -> Shape {
     let (ops, clients, crashed, stale) = (60, 4, 0, 0);
-    let (corrupt, values, keys) = (None, Some(4), 0);
-    Shape { object, ops, clients, seed, crashed, stale, corrupt, values, keys }
+    let (corrupt, values, keys, txn) = (None, Some(4), 0, 3);
+    Shape { object, ops, clients, seed, crashed, stale, corrupt, values, keys, txn }
 }
 
 fn make(shape: &Shape) -> Foreign {
@@ -62,19 +62,24 @@ fn a_corrupted_answer_is_always_found() {
 
 #[test]
 fn lost_writes_and_stale_reads_are_often_found() {
-    let found = |change: fn(&mut Shape)| {
+    let found = |object: Object, change: fn(&mut Shape)| {
         let illegal = |seed: &u64| {
-            let mut shape = shape(Object::Register, *seed);
+            let mut shape = shape(object, *seed);
             shape.values = None;
             change(&mut shape);
-            matches!(answer(make(&shape), Object::Register), Answer::False(_))
+            matches!(answer(make(&shape), object), Answer::False(_))
         };
         (0..40).filter(illegal).count()
     };
-    assert_eq!(found(|_| {}), 0);
-    // With few clients little can hide a write that was lost.
-    assert!(found(|shape| (shape.clients, shape.corrupt) = (2, Some(Corrupt::LostWrite))) > 8);
-    assert!(found(|shape| shape.stale = 20) > 20);
+    for object in [Object::Register, Object::List, Object::Registers] {
+        assert_eq!(found(object, |_| {}), 0);
+        // With few clients little can hide a write that was lost.
+        let lost = |shape: &mut Shape| {
+            (shape.clients, shape.corrupt) = (2, Some(Corrupt::LostWrite));
+        };
+        assert!(found(object, lost) > 8, "{object:?}");
+        assert!(found(object, |shape| shape.stale = 20) > 20, "{object:?}");
+    }
 }
 
 /// Frozen: who keeps a seed keeps the history.
@@ -82,7 +87,8 @@ fn lost_writes_and_stale_reads_are_often_found() {
 fn the_same_seed_makes_the_same_bytes() {
     let mut all = String::new();
     for object in objects() {
-        let made = make(&Shape { ops: 4, clients: 2, crashed: 20, ..shape(object, 1) });
+        let txn = if object == Object::List { 1 } else { 3 };
+        let made = make(&Shape { ops: 4, clients: 2, crashed: 20, txn, ..shape(object, 1) });
         let mut bytes = Vec::new();
         write::write(&made, Format::Edn, &mut bytes).expect("a vector takes everything");
         all.push_str(&format!("; {}\n", object.name()));

@@ -34,7 +34,7 @@ use std::collections::BTreeSet;
 
 use crate::history::foreign::{Call, End, Foreign, Refusal, Value};
 
-use super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set};
+use super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set, Txns};
 use super::search::{self, Checker};
 
 pub use super::sweep::{Level, Staleness, SyncFlavour};
@@ -58,8 +58,10 @@ pub enum Object {
     Fifo,
     /// Get, put, append of texts.
     Kv,
-    /// Append and read of lists.
+    /// Append and read of lists, also in transactions.
     List,
+    /// Transactions of reads and writes of registers.
+    Registers,
     /// The znode service.
     Znodes,
 }
@@ -73,10 +75,10 @@ const NAMES: &[(&str, Object)] = &[
     ("fifo-queue", Object::Fifo),
     ("kv", Object::Kv),
     ("list-append", Object::List),
+    ("multi-register", Object::Registers),
     ("znodes", Object::Znodes),
     ("cas-register", Object::Register),
-    ("multi-register", Object::Register),
-    ("rw-register", Object::Register),
+    ("rw-register", Object::Registers),
     ("lock", Object::Mutex),
     ("unordered-queue", Object::Queue),
     ("fifo", Object::Fifo),
@@ -88,7 +90,7 @@ const NAMES: &[(&str, Object)] = &[
 
 impl Object {
     /// All, each once.
-    pub const ALL: [Object; 8] = [
+    pub const ALL: [Object; 9] = [
         Object::Register,
         Object::Mutex,
         Object::Set,
@@ -96,6 +98,7 @@ impl Object {
         Object::Fifo,
         Object::Kv,
         Object::List,
+        Object::Registers,
         Object::Znodes,
     ];
 
@@ -230,6 +233,9 @@ pub struct Judgement {
     pub judged: u64,
     /// How many keys there were, each a history of its own.
     pub keys: u64,
+    /// How many calls were transactions of several operations. Of these `linearizable` is what
+    /// databases call strictly serializable.
+    pub transactions: u64,
     /// What it came to.
     pub answer: Answer,
     /// The order that makes it true, if that was asked; empty if it is not known.
@@ -256,6 +262,7 @@ impl Judgement {
             calls,
             judged,
             keys: 0,
+            transactions: 0,
             answer: Answer::Unknown(String::new()),
             order: Vec::new(),
             properties: Vec::new(),
@@ -321,8 +328,15 @@ pub fn judge_part(foreign: Foreign, question: &Question) -> Result<Judgement, Re
     let total = foreign.calls.len() as u64;
     let keys = foreign.keys.len() as u64;
     let fail = question.fail;
+    let transactions = foreign.calls.iter().filter(|call| call.several).count() as u64;
     let (judged, answer, order) = match object {
-        Object::Register => judge_keys!(foreign, question, Register::default(), register, fail),
+        Object::List | Object::Registers if transactions > 0 => {
+            searched(&Txns::default(), lower::txns(foreign, object)?, question)
+        }
+        // Where each transaction is of one register, each register is judged by itself.
+        Object::Register | Object::Registers => {
+            judge_keys!(foreign, question, Register::default(), register, fail)
+        }
         Object::Mutex => judge_keys!(foreign, question, Mutex, mutex, fail),
         Object::Set => judge_keys!(foreign, question, Set, set),
         Object::Queue => judge_keys!(foreign, question, Queue, queue, fail),
@@ -336,7 +350,7 @@ pub fn judge_part(foreign: Foreign, question: &Question) -> Result<Judgement, Re
         }
     };
     let judgement = Judgement::of(object, level, Mode::Search, total, judged);
-    Ok(Judgement { keys, answer, order, ..judgement })
+    Ok(Judgement { keys, transactions, answer, order, ..judgement })
 }
 
 /// Looks for an order. Keys and other parts of the state are judged apart, except where only the
@@ -378,8 +392,13 @@ fn searched<M: Model>(
 /// Operations that no model here has, or not one alone.
 pub fn detect(foreign: &Foreign) -> Result<Object, Refusal> {
     let mut names = BTreeSet::new();
-    let (mut texts, mut counts) = (false, false);
+    let (mut texts, mut counts, mut several) = (false, false, false);
     for call in foreign.calls.iter() {
+        if call.several {
+            several = true;
+            names.extend(call.micros(&foreign.words).map(|micro| micro.act.name()));
+            continue;
+        }
         let name = foreign.words.text(call.f);
         names.insert(name);
         texts |= name == "append" && matches!(call.asked, Value::Text(_));
@@ -389,13 +408,16 @@ pub fn detect(foreign: &Foreign) -> Result<Object, Refusal> {
     let has = |name: &str| names.contains(name);
     let first = |bad: &dyn Fn(&str) -> bool| {
         let mut calls = foreign.calls.iter();
-        let found = calls.find(|call| bad(foreign.words.text(call.f)));
+        let found = calls.find(|call| !call.several && bad(foreign.words.text(call.f)));
         found.map_or(0, |call| u64::from(call.line))
     };
     match () {
-        () if only(&["read", "write", "cas", "r", "w"]) => Ok(Object::Register),
-        () if has("append") && only(&["append", "r", "read"]) && !texts => Ok(Object::List),
-        () if only(&["get", "put", "append"]) => Ok(Object::Kv),
+        () if several && only(&["r", "w", "read", "write"]) => Ok(Object::Registers),
+        () if !several && only(&["read", "write", "cas", "r", "w"]) => Ok(Object::Register),
+        () if has("append") && only(&["append", "r", "read"]) && (several || !texts) => {
+            Ok(Object::List)
+        }
+        () if !several && only(&["get", "put", "append"]) => Ok(Object::Kv),
         () if only(&["acquire", "release", "lock", "unlock"]) => Ok(Object::Mutex),
         () if only(&["add", "remove", "contains", "read"]) && !counts => Ok(Object::Set),
         () if only(&["enqueue", "dequeue"]) => {
@@ -403,6 +425,12 @@ pub fn detect(foreign: &Foreign) -> Result<Object, Refusal> {
             let hint = "say `--model queue` if elements come out in any order, `--model \
                         fifo-queue` if first in is first out";
             Err(Refusal::on_line(line, "this is a queue, but of which kind?", hint))
+        }
+        () if several && only(&["append", "r", "read", "w", "write"]) => {
+            let first = foreign.calls.iter().find(|call| call.several);
+            let hint = "`w` is of registers, `append` of lists: write two histories";
+            let what = "there are transactions of registers here, and of lists";
+            Err(Refusal::on_line(first.map_or(0, |call| u64::from(call.line)), what, hint))
         }
         () if has("add") && counts && only(&["add", "read"]) => {
             let what = "this is a counter, which no model here judges";

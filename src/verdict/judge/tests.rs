@@ -35,6 +35,7 @@ fn shape(seed: u64, object: Object, keys: u64, ops: u64) -> Shape {
         corrupt: None,
         values: Some(3),
         keys,
+        txn: 1,
     }
 }
 

@@ -57,6 +57,7 @@ pub mod queue;
 pub mod register;
 pub mod set;
 pub(crate) mod tree;
+pub mod txn;
 pub mod znodes;
 
 use std::fmt::Debug;
@@ -68,6 +69,7 @@ pub use mutex::Mutex;
 pub use queue::Queue;
 pub use register::Register;
 pub use set::Set;
+pub use txn::Txns;
 pub use znodes::Znodes;
 
 /// One operation of a history: who, when, what, and what came of it.

@@ -132,6 +132,6 @@ impl Model for Register {
     }
 }
 
-fn shown(value: Value) -> String {
+pub(super) fn shown(value: Value) -> String {
     value.map_or_else(|| "nil".to_string(), |value| value.to_string())
 }

@@ -4,8 +4,8 @@ mod znodes;
 
 use crate::base::Draw;
 
-use super::super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set};
-use super::super::model::{fifo, kv, list, mutex, queue, register, set};
+use super::super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set, Txns};
+use super::super::model::{fifo, kv, list, mutex, queue, register, set, txn};
 use super::differential::Sample;
 
 /// One of the answers that the model accepts in this state.
@@ -215,5 +215,67 @@ impl Sample for Lists {
                 list::Answer::Is(all.into())
             }
         }
+    }
+}
+
+impl Sample for Txns {
+    fn draw(&self, dice: &mut impl Draw) -> Vec<txn::Micro> {
+        let micro = |dice: &mut _| {
+            let key = Draw::below(dice, 2) as i64;
+            match Draw::below(dice, 8) {
+                0..3 => txn::Micro::Read(key),
+                3 => txn::Micro::Write(key, Some(small(dice)).filter(|value| *value > 0)),
+                4 => txn::Micro::Write(key, Some(small(dice))),
+                5 => txn::Micro::List(key),
+                _ => txn::Micro::Append(key, small(dice)),
+            }
+        };
+        (0..dice.below(4)).map(|_| micro(dice)).collect()
+    }
+
+    fn right(
+        &self,
+        state: &txn::State,
+        op: &Vec<txn::Micro>,
+        _dice: &mut impl Draw,
+    ) -> Vec<txn::Saw> {
+        let mut state = state.clone();
+        let mut seen = Vec::new();
+        for micro in op {
+            match micro {
+                txn::Micro::Read(key) => seen.push(txn::Saw::Value(state.value(*key))),
+                txn::Micro::List(key) => {
+                    seen.push(txn::Saw::All(state.list(*key).to_vec().into()));
+                }
+                txn::Micro::Write(..) | txn::Micro::Append(..) => {
+                    let done = self.step(&mut state, &vec![*micro], Some(&Vec::new()));
+                    assert!(done.is_some(), "a write is always right");
+                }
+            }
+        }
+        seen
+    }
+
+    fn wrong(
+        &self,
+        _op: &Vec<txn::Micro>,
+        mut right: Vec<txn::Saw>,
+        dice: &mut impl Draw,
+    ) -> Vec<txn::Saw> {
+        if right.is_empty() {
+            return right;
+        }
+        let at = dice.below(right.len() as u64) as usize;
+        match &mut right[at] {
+            txn::Saw::Value(value) => *value = Some(small(dice)).filter(|value| *value > 0),
+            txn::Saw::All(all) => {
+                let mut other = all.to_vec();
+                if dice.below(2) == 0 || other.pop().is_none() {
+                    other.push(small(dice));
+                }
+                *all = other.into();
+            }
+        }
+        right
     }
 }

@@ -51,7 +51,7 @@ fn a_budget_is_not_a_verdict() {
 /// A few thousand of the histories that `zoosim bench check --differential` draws.
 #[test]
 fn the_search_agrees_with_the_definition() {
-    use crate::verdict::model::{Fifo, Kv, Lists, Mutex, Queue, Set, Znodes};
+    use crate::verdict::model::{Fifo, Kv, Lists, Mutex, Queue, Set, Txns, Znodes};
     use differential::{Compared, Sample, compare};
     fn agrees<M: Sample>(model: &M) {
         let Compared { histories, illegal, disagreements } = compare(model, 7, 0..2_000);
@@ -65,6 +65,7 @@ fn the_search_agrees_with_the_definition() {
     agrees(&Fifo);
     agrees(&Kv::default());
     agrees(&Lists::default());
+    agrees(&Txns::default());
     agrees(&Znodes);
 }
 
