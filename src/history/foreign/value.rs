@@ -133,7 +133,7 @@ impl Words {
         &self.letters[start..self.ends[index]]
     }
 
-    /// Keeps a list that was read only as far as it is new: if it is a beginning of `grown`, or goes
+    /// Keeps a list that was read only as far as it is new, if it is a beginning of `grown` or goes
     /// on from it. A list that is only appended to is read whole each time, and would take the
     /// square of its length.
     ///
