@@ -24,6 +24,10 @@ use super::super::model::tree::is_beyond;
 use super::super::model::znodes::{Answer, Op as Asked, Znodes};
 use super::{Found, Limit, Options, Reached};
 
+mod sessions;
+
+pub use sessions::{Alone, Each, each, timeless};
+
 /// What reads promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {

@@ -1,8 +1,8 @@
 //! By search: no zxid is believed, an order is looked for that explains the answers.
 //!
 //! All levels but the last are questions of one search: whether reads may lag, whether a sync
-//! brings them up to date, and whether real time counts. What one session alone is to be shown is
-//! no order of all: there a search only proves.
+//! brings them up to date, and whether real time counts. What one session alone is to be shown
+//! needs an order for each, if there is none for all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::history::{CallId, History, Operation};
 use crate::verdict::judge::{Answer, Judgement, Level, Question, Why, explain};
 use crate::verdict::model::Znodes;
 use crate::verdict::model::tree::is_beyond;
-use crate::verdict::search::znodes::{self, Reads, Ready};
+use crate::verdict::search::znodes::{self, Alone, Each, Reads, Ready};
 use crate::verdict::search::{self, Found, Stuck};
 use crate::verdict::sweep::SyncFlavour;
 use crate::znode::op::Op;
@@ -25,43 +25,63 @@ const SHOWN: usize = 5;
 pub fn judge(history: &History, lines: &Lines<'_>, question: &Question, judgement: &mut Judgement) {
     let level = judgement.level;
     let strict = question.sync == SyncFlavour::Strict;
-    let mut ready = match level {
+    let ready = match level {
         Level::Linearizable => znodes::ready(history, Reads::Fresh),
         Level::SyncLinearizable if strict => znodes::ready(history, Reads::Lag),
         Level::SyncLinearizable | Level::Osc => znodes::ready(&unsynced(history), Reads::Lag),
-        Level::Sequential | Level::Session => znodes::ready(history, Reads::Fresh),
+        Level::Sequential => znodes::timeless(&znodes::ready(history, Reads::Fresh)),
+        Level::Session => znodes::ready(history, Reads::Fresh),
     };
-    if level >= Level::Sequential {
-        // Only the order within each session is left.
-        ready.ops.iter_mut().for_each(|timed| timed.ret = u64::MAX);
-    }
     let options = znodes::of_sessions(&question.search);
     if let Some(odd) = history.operations.iter().find(|operation| is_beyond(&operation.op)) {
         let text = lines.candidate(odd.id.0, "").text;
         judgement.answer = Answer::Unknown(format!("a search cannot judge {text}"));
         return;
     }
-    judgement.answer = match search::check(&Znodes, &ready.ops, &options) {
-        Found::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
-        Found::Illegal(_) if level == Level::Session => Answer::Unknown(
-            "there is no order of all calls, and what each session alone was shown is not searched"
-                .to_string(),
-        ),
-        Found::Illegal(stuck) => {
-            let mut why = why(&ready, &stuck, lines, question, level >= Level::Sequential);
-            if level == Level::SyncLinearizable && strict {
-                add_syncs(history, lines, &mut why);
+    let mut found_order = Vec::new();
+    judgement.answer = if level == Level::Session {
+        match znodes::each(&ready, &options) {
+            Each::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
+            Each::Illegal(alone) => Answer::False(why_alone(&alone, lines, question)),
+            Each::Legal(order) => {
+                found_order = order.unwrap_or_default();
+                Answer::True
             }
-            Answer::False(why)
         }
-        Found::Legal(order) => {
-            if question.order {
-                let calls = order.iter().filter_map(|at| ready.calls[*at]);
-                judgement.order = calls.map(|id| lines.candidate(id.0, "")).collect();
+    } else {
+        match search::check(&Znodes, &ready.ops, &options) {
+            Found::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
+            Found::Illegal(stuck) => {
+                let mut why = why(&ready, &stuck, lines, question, level >= Level::Sequential);
+                if level == Level::SyncLinearizable && strict {
+                    add_syncs(history, lines, &mut why);
+                }
+                Answer::False(why)
             }
-            Answer::True
+            Found::Legal(order) => {
+                found_order = order;
+                Answer::True
+            }
         }
     };
+    if question.order {
+        let calls = found_order.iter().filter_map(|at| ready.calls[*at]);
+        judgement.order = calls.map(|id| lines.candidate(id.0, "")).collect();
+    }
+}
+
+/// Why there is no order for one session.
+fn why_alone(alone: &Alone, lines: &Lines<'_>, question: &Question) -> Why {
+    let mut why = why(&alone.ready, &alone.stuck, lines, question, true);
+    why.property = "SessionConsistency";
+    let whose = match alone.session {
+        Some(session) => format!("no order of all writes fits what session {session} was shown"),
+        None => "the writes alone have no order".to_string(),
+    };
+    if let Some((_, how)) = why.detail.split_once(": ") {
+        why.detail = format!("{whose}: {how}");
+    }
+    why
 }
 
 fn why(
