@@ -6,6 +6,9 @@
 //!   some write has not                   search   an order is looked for that the answers fit
 //! ```
 //!
+//! What takes permissions, identities, containers or times to live (`is_beyond`) only the search
+//! knows: it is asked then, whatever the zxids say.
+//!
 //! A witness takes calls as they come, and keeps columns only. The others need the calls
 //! themselves, so these are kept until it is clear that nobody will ask for them.
 
@@ -18,6 +21,7 @@ mod witness;
 
 use crate::history::foreign::Refusal;
 use crate::history::{Entry, History, Operation, Outcome, words};
+use crate::verdict::model::tree::is_beyond;
 use crate::verdict::sweep::{Breach, Judged, Tape};
 use crate::verdict::views;
 
@@ -48,6 +52,8 @@ pub struct Gathering<'q> {
     /// The first answered write, and the first answered read, without a zxid: its line.
     bare_write: Option<u32>,
     bare_read: Option<u32>,
+    /// Whether some call is beyond all but the search.
+    beyond: bool,
 }
 
 impl<'q> Gathering<'q> {
@@ -70,6 +76,7 @@ impl<'q> Gathering<'q> {
             answered: 0,
             bare_write: None,
             bare_read: None,
+            beyond: false,
         })
     }
 
@@ -110,6 +117,7 @@ impl<'q> Gathering<'q> {
 
     fn look(&mut self, line: u32, operation: &Operation) {
         self.lines.push((operation.id.0, line));
+        self.beyond |= is_beyond(&operation.op);
         if !is_answered(operation) {
             return;
         }
@@ -125,7 +133,7 @@ impl<'q> Gathering<'q> {
         let Question { mode, explain, order, .. } = self.question;
         let bare = self.bare_write.is_some() || self.bare_read.is_some();
         let by_columns = matches!(mode, None | Some(Mode::Witness));
-        bare || *explain || *order || !by_columns || may_have_other_views(self.level)
+        bare || self.beyond || *explain || *order || !by_columns || may_have_other_views(self.level)
     }
 
     /// Judges what was read.
@@ -175,6 +183,9 @@ impl<'q> Gathering<'q> {
             (Mode::Views, Some(history)) => {
                 let judged = views::check(history, self.level, question.sync);
                 judgement.answer = answer(judged, &lines);
+                if self.beyond {
+                    witness::beyond(&lines, question, &mut judgement);
+                }
             }
             (Mode::Search, Some(history)) => {
                 searched::judge(history, &lines, question, &mut judgement);

@@ -8,10 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::SessionId;
 use crate::history::{CallId, History, Operation};
-use crate::verdict::judge::{Answer, Judgement, Level, Question, Why, explain};
+use crate::verdict::judge::{Answer, Candidate, Judgement, Level, Question, Why, explain};
 use crate::verdict::model::Znodes;
-use crate::verdict::model::tree::is_beyond;
-use crate::verdict::search::znodes::{self, Alone, Each, Reads, Ready};
+use crate::verdict::search::znodes::{self, Again, Alone, Each, Reads, Ready};
 use crate::verdict::search::{self, Found, Stuck};
 use crate::verdict::sweep::SyncFlavour;
 use crate::znode::op::Op;
@@ -23,50 +22,75 @@ const SHOWN: usize = 5;
 
 /// Judges a history without its zxids.
 pub fn judge(history: &History, lines: &Lines<'_>, question: &Question, judgement: &mut Judgement) {
-    let level = judgement.level;
-    let strict = question.sync == SyncFlavour::Strict;
-    let ready = match level {
-        Level::Linearizable => znodes::ready(history, Reads::Fresh),
-        Level::SyncLinearizable if strict => znodes::ready(history, Reads::Lag),
-        Level::SyncLinearizable | Level::Osc => znodes::ready(&unsynced(history), Reads::Lag),
-        Level::Sequential => znodes::timeless(&znodes::ready(history, Reads::Fresh)),
-        Level::Session => znodes::ready(history, Reads::Fresh),
-    };
-    let options = znodes::of_sessions(&question.search);
-    if let Some(odd) = history.operations.iter().find(|operation| is_beyond(&operation.op)) {
+    if let Some(odd) = znodes::unjudged(history) {
         let text = lines.candidate(odd.id.0, "").text;
         judgement.answer = Answer::Unknown(format!("a search cannot judge {text}"));
         return;
     }
-    let mut found_order = Vec::new();
-    judgement.answer = if level == Level::Session {
-        match znodes::each(&ready, &options) {
-            Each::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
-            Each::Illegal(alone) => Answer::False(why_alone(&alone, lines, question)),
-            Each::Legal(order) => {
-                found_order = order.unwrap_or_default();
-                Answer::True
+    let look = |again| look(history, again, lines, question, judgement.level);
+    let (mut answer, mut order) = look(Again::Told);
+    let open = znodes::lacking(history);
+    if matches!(answer, Answer::False(_)) && open > 0 {
+        // Each of these may be there or not, and only none and all of them are tried.
+        let (other, by) = look(Again::Untold);
+        match other {
+            Answer::True => (answer, order) = (Answer::True, by),
+            Answer::False(_) if open == 1 => {}
+            Answer::False(_) | Answer::Unknown(_) => {
+                let what = "whether clients proved again who they are, on a new connection, is not \
+                            told";
+                let hint = "calls of `auth` on each connection would decide it";
+                answer = Answer::Unknown(format!("{what}; {hint}"));
             }
+        }
+    }
+    judgement.answer = answer;
+    judgement.order = order;
+}
+
+/// Looks for an order, and shows it if that is asked.
+fn look(
+    history: &History,
+    again: Again,
+    lines: &Lines<'_>,
+    question: &Question,
+    level: Level,
+) -> (Answer, Vec<Candidate>) {
+    let strict = question.sync == SyncFlavour::Strict;
+    let ready = |history, reads| znodes::ready(history, reads, again);
+    let ready = match level {
+        Level::Linearizable => ready(history, Reads::Fresh),
+        Level::SyncLinearizable if strict => ready(history, Reads::Lag),
+        Level::SyncLinearizable | Level::Osc => ready(&unsynced(history), Reads::Lag),
+        Level::Sequential => znodes::timeless(&ready(history, Reads::Fresh)),
+        Level::Session => ready(history, Reads::Fresh),
+    };
+    let options = znodes::of_sessions(&question.search);
+    let found = if level == Level::Session {
+        match znodes::each(&ready, &options) {
+            Each::Unknown(reached) => Err(Answer::Unknown(explain::how_far(&reached))),
+            Each::Illegal(alone) => Err(Answer::False(why_alone(&alone, lines, question))),
+            Each::Legal(order) => Ok(order.unwrap_or_default()),
         }
     } else {
         match search::check(&Znodes, &ready.ops, &options) {
-            Found::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
+            Found::Unknown(reached) => Err(Answer::Unknown(explain::how_far(&reached))),
             Found::Illegal(stuck) => {
                 let mut why = why(&ready, &stuck, lines, question, level >= Level::Sequential);
                 if level == Level::SyncLinearizable && strict {
                     add_syncs(history, lines, &mut why);
                 }
-                Answer::False(why)
+                Err(Answer::False(why))
             }
-            Found::Legal(order) => {
-                found_order = order;
-                Answer::True
-            }
+            Found::Legal(order) => Ok(order),
         }
     };
-    if question.order {
-        let calls = found_order.iter().filter_map(|at| ready.calls[*at]);
-        judgement.order = calls.map(|id| lines.candidate(id.0, "")).collect();
+    match found {
+        Err(answer) => (answer, Vec::new()),
+        Ok(order) => {
+            let calls = order.iter().filter(|_| question.order).filter_map(|at| ready.calls[*at]);
+            (Answer::True, calls.map(|id| lines.candidate(id.0, "")).collect())
+        }
     }
 }
 

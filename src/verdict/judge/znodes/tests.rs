@@ -367,3 +367,33 @@ fn a_search_names_the_session_that_is_shown_too_little() {
     }
     assert!(refuted > 10 && named > 5 && small > 0, "{refuted} refuted, {named}, {small}");
 }
+
+/// What the sweep does not know is left to the search, which knows: so the verdict is its own.
+#[test]
+fn what_no_sweep_knows_is_searched() {
+    let mut words = [0; 2];
+    for seed in [1, 2, 4, 5] {
+        for wrong in [None, Some(Field::Data), Some(Field::Suffix), Some(Field::Session)] {
+            let Some(plain) = made(seed, 60, wrong) else { continue };
+            let mut history = plain.clone();
+            let mut last = history.operations.last().expect("it has some").clone();
+            let (id, step) = (CallId(last.id.0 + 1), last.invoked.step + 1_000_000);
+            let at = |step| At { step, ..last.invoked };
+            (last.id, last.session, last.op) = (id, SessionId(77), Op::WhoAmI);
+            (last.invoked, last.returned) = (at(step), Some(at(step + 1)));
+            last.outcome = Outcome::Ok(Reply::Who(Vec::new()));
+            history.take(Entry::Call(last));
+            for level in Level::ALL {
+                let (by, found) =
+                    (judged(&plain, level, Some(Mode::Search)), judged(&history, level, None));
+                assert_eq!(found.mode, Mode::Search, "{level:?} {seed}");
+                assert!(found.properties.is_empty());
+                assert_eq!(by.answer.word(), found.answer.word(), "{wrong:?} {level:?} {seed}");
+                words[usize::from(found.answer == Answer::True)] += 1;
+            }
+            let streamed = streamed(&history).expect("it can be judged");
+            assert_eq!(streamed.mode, Mode::Search);
+        }
+    }
+    assert!(words[0] > 10 && words[1] > 10, "{words:?}");
+}

@@ -1,5 +1,6 @@
 //! Films of a few calls; the levels against their definition; and what facets must not be.
 
+mod beyond;
 mod sessions;
 
 use super::super::differential::{self, Sample};
@@ -23,7 +24,7 @@ fn history(calls: &[Film]) -> History {
     let mut seen: Vec<(u64, Seen)> = Vec::new();
     for (n, (session, op, from, answer)) in calls.iter().enumerate() {
         let (id, client) = (CallId(n as u32), ClientId(*session as u32));
-        let (session, conn, server) = (SessionId(*session), ConnId(1), PeerId(1));
+        let (session, conn, server) = (SessionId(*session), ConnId(*session as u64), PeerId(1));
         let (xid, op) = (n as i32, op.clone());
         seen.push((*from, Seen::Called(Call { id, client, session, conn, server, xid, op })));
         if let Some((to, result)) = answer {
@@ -157,7 +158,7 @@ fn explained(calls: &[Film], rule: Rule) -> bool {
     }
     /// Whether each write has its answer in this order, and each read a view.
     fn views(calls: &[Film], order: &[usize], rule: Rule) -> bool {
-        let asked = |n: usize| Asked { session: SessionId(calls[n].0), op: calls[n].1.clone() };
+        let asked = |n: usize| Asked::new(SessionId(calls[n].0), calls[n].1.clone());
         let mut states: Vec<State> = vec![Znodes.start()];
         for n in order {
             let mut state = states[states.len() - 1].clone();
@@ -258,7 +259,7 @@ fn reads_lag_as_they_are_defined_to() {
 }
 
 fn asked(op: Op) -> Asked {
-    Asked { session: SessionId(1), op }
+    Asked::new(SessionId(1), op)
 }
 
 #[test]

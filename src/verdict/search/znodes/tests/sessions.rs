@@ -1,10 +1,10 @@
 //! What each session alone was shown, against the definition; and that it fires.
 
-use super::super::{Each, each, ready, timeless};
+use super::super::{Again, Each, each, ready, timeless};
 use super::*;
 
 fn judged(calls: &[Film]) -> Each {
-    each(&ready(&history(calls), Reads::Fresh), &Options::default())
+    each(&ready(&history(calls), Reads::Fresh, Again::Told), &Options::default())
 }
 
 fn session_of(found: &Each) -> Option<Option<SessionId>> {
@@ -49,7 +49,7 @@ fn each_session_is_shown_what_it_is_defined_to_be_shown() {
         // One order for all is more than one for each, and real time is more than that.
         let whole = explained(&calls, Rule { timed: false, whose: None });
         let options = of_sessions(&Options::default());
-        let ordered = timeless(&ready(&history(&calls), Reads::Fresh));
+        let ordered = timeless(&ready(&history(&calls), Reads::Fresh, Again::Told));
         let ordered = super::super::super::check(&Znodes, &ordered.ops, &options);
         assert_eq!(ordered.is_legal(), whole, "{ordered:?} of {calls:#?}");
         assert!(!whole || slow, "{calls:#?}");
