@@ -3,7 +3,9 @@
 //! What has to be ordered are all answered operations that the tree decides, and of the lost ones
 //! those that may have had an effect. Refusals that depend on clocks, connections or encodings had
 //! none. A session that makes ephemeral nodes may end at any time after: that is a closeSession
-//! which nobody answered.
+//! which nobody answered. So is it a deleteContainer when the servers take away a container or a
+//! node with a time to live, which they may do whenever it is empty: clocks are not believed.
+//! Watches have no say in the tree; what an answer says of them alone is not judged.
 //!
 //! **Reads may lag** ([`Reads::Lag`]): writes are linearizable, and each session sees them in that
 //! order, never backwards, never before its own, never behind what had returned before its last
@@ -20,9 +22,16 @@ use crate::history::{CallId, History, Outcome};
 use crate::znode::op::{ErrorCode, Op};
 
 use super::super::model::Timed;
-use super::super::model::tree::is_beyond;
 use super::super::model::znodes::{Answer, Op as Asked, Znodes};
 use super::{Found, Limit, Options, Reached};
+
+use rights::{Identities, for_passing};
+
+mod rights;
+mod sessions;
+
+pub use rights::{Again, lacking, unjudged};
+pub use sessions::{Alone, Each, each, timeless};
 
 /// What reads promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +54,11 @@ pub struct Ready {
 }
 
 /// Looks for an order. The operations of a session take effect in the order of their calls.
-/// Nothing is looked for if there are operations that only the witness judges.
+/// Nothing is looked for if there are operations that only the witness judges. A connection has
+/// the identities that were proved on it ([`Again::Told`]).
 pub fn check(history: &History, reads: Reads, options: &Options) -> (Ready, Found) {
-    let ready = ready(history, reads);
-    if history.operations.iter().any(|operation| is_beyond(&operation.op)) {
+    let ready = ready(history, reads, Again::Told);
+    if unjudged(history).is_some() {
         let of = ready.ops.iter().filter(|timed| timed.answer.is_some()).count();
         let reached = Reached { placed: 0, of, nodes: 0, limit: Limit::Model };
         return (ready, Found::Unknown(reached));
@@ -63,10 +73,14 @@ pub fn of_sessions(options: &Options) -> Options {
 }
 
 /// What has to be ordered.
-pub fn ready(history: &History, reads: Reads) -> Ready {
+pub fn ready(history: &History, reads: Reads, again: Again) -> Ready {
     let mut all: Vec<(Timed<Asked, Answer>, Option<CallId>)> = Vec::new();
     let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
+    let mut identities = Identities::new(again);
+    // Nodes that the servers may take away, and since when.
+    let mut passing: Vec<(u64, String)> = Vec::new();
     for operation in &history.operations {
+        identities.take(operation);
         let known = sessions.len() as u64;
         let new = || Session { number: known, ..Session::default() };
         let session = sessions.entry(operation.session).or_insert_with(new);
@@ -89,7 +103,9 @@ pub fn ready(history: &History, reads: Reads) -> Ready {
         if makes_ephemerals(&operation.op) {
             session.owns.get_or_insert(call);
         }
-        let asked = Asked { session: operation.session, op: operation.op.clone() };
+        for_passing(operation, |path| passing.push((call, path)));
+        let (session_id, op) = (operation.session, operation.op.clone());
+        let asked = Asked { session: session_id, op, who: identities.of(operation) };
         let ret = operation.returned.map_or(u64::MAX, |at| at.step);
         let answer = result.map(|result| Answer { result, zxid: operation.zxid });
         let ret = if answer.is_none() { u64::MAX } else { ret };
@@ -103,9 +119,14 @@ pub fn ready(history: &History, reads: Reads) -> Ready {
     });
     for (id, session) in &sessions {
         let Some(from) = session.owns else { continue };
-        let op = Asked { session: *id, op: Op::CloseSession };
+        let op = Asked::new(*id, Op::CloseSession);
         // Not in the order of its session: nobody called it.
         let process = 2 * session.number + 1;
+        all.push((Timed::lost(process, from, op), None));
+    }
+    // Each that was made may go once, and whoever takes it away is a process of its own.
+    for (process, (from, path)) in (2 * sessions.len() as u64..).zip(passing) {
+        let op = Asked::new(SessionId(0), Op::DeleteContainer { path });
         all.push((Timed::lost(process, from, op), None));
     }
     let (ops, calls) = all.into_iter().unzip();
@@ -127,32 +148,32 @@ struct Session {
 fn is_decided(op: &Op) -> bool {
     let has_config = |path: &str| path == "/zookeeper/config";
     match op {
-        Op::Exists { path, .. } | Op::GetData { path, .. } | Op::GetChildren { path, .. } => {
-            !has_config(path)
-        }
+        Op::Exists { path, .. }
+        | Op::GetData { path, .. }
+        | Op::GetChildren { path, .. }
+        | Op::GetAcl { path } => !has_config(path),
         Op::MultiRead(parts) => parts.iter().all(is_decided),
         Op::Create { .. }
+        | Op::CreateContainer { .. }
+        | Op::CreateTtl { .. }
+        | Op::DeleteContainer { .. }
         | Op::Delete { .. }
         | Op::SetData { .. }
+        | Op::SetAcl { .. }
+        | Op::GetEphemerals { .. }
+        | Op::GetAllChildrenNumber { .. }
+        | Op::WhoAmI
         | Op::Multi(_)
         | Op::CloseSession => true,
         Op::Check { .. }
         | Op::Sync { .. }
         | Op::SetWatches { .. }
         | Op::Ping
-        | Op::CreateContainer { .. }
-        | Op::CreateTtl { .. }
-        | Op::DeleteContainer { .. }
-        | Op::SetAcl { .. }
-        | Op::GetAcl { .. }
         | Op::AddAuth { .. }
         | Op::AddWatch { .. }
         | Op::CheckWatches { .. }
         | Op::RemoveWatches { .. }
         | Op::SetWatches2 { .. }
-        | Op::GetEphemerals { .. }
-        | Op::GetAllChildrenNumber { .. }
-        | Op::WhoAmI
         | Op::Reconfig { .. }
         | Op::CreateSession { .. } => false,
     }

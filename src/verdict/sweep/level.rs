@@ -15,7 +15,13 @@ pub enum Level {
     Osc,
     /// One legal order that keeps every session's, whatever the clock said.
     Sequential,
-    /// What one session is shown never goes back, and holds its own writes.
+    /// What one session is shown never goes back, and holds its own writes: for each session there
+    /// is an order of all sessions' writes, in which these have their answers and every session
+    /// keeps its own order, into which its reads fit. Real time does not matter, nor watches.
+    ///
+    /// By zxids one order is claimed for all, so that only watches and what the servers' log says
+    /// of others tell this level from [`Level::Sequential`]; without them each session may have
+    /// its own. What an answer says of a write, its zxid and its sequential name too, must hold.
     Session,
 }
 
@@ -63,7 +69,9 @@ impl Level {
             name if name == FRESH.0 => self == Level::Linearizable,
             "SyncedRead" => synced(self <= Level::SyncLinearizable),
             "Linearizability" => self <= Level::Osc,
-            "SessionOrder" | "SessionExpiry" | "ReadValue" | "WriteOutcome" => true,
+            // What answers alone contradict.
+            "SessionOrder" | "SessionExpiry" | "ReadValue" | "WriteOutcome" | "SequentialNames"
+            | "DoubleApply" => true,
             _ => self <= Level::Sequential,
         }
     }

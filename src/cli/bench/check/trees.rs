@@ -35,7 +35,7 @@ pub fn tree(forest: Forest, seed: u64) -> Trees {
     let mut state = model.start();
     let mut all: Trees = Vec::new();
     for (at, path) in paths.iter().enumerate() {
-        let op = Asked { session: SessionId(0), op: create(path, CreateMode::Persistent, at) };
+        let op = Asked::new(SessionId(0), create(path, CreateMode::Persistent, at));
         let answer = Answer::new(model.answer(&state, &op));
         step(&model, &mut state, &op, Some(&answer));
         let call = 3 * at as u64;
@@ -51,7 +51,7 @@ pub fn tree(forest: Forest, seed: u64) -> Trees {
         let session = session_of[client as usize];
         let op = draw(&paths, &numbered, at, &mut dice);
         let lost = op.is_write() && dice.chance(Ratio { num: forest.lost, den: 100 });
-        let op = Asked { session: SessionId(session as i64), op };
+        let op = Asked::new(SessionId(session as i64), op);
         let (call, ret) = (begin + call, begin + ret);
         if lost {
             last += 1;

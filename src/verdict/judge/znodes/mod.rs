@@ -6,6 +6,9 @@
 //!   some write has not                   search   an order is looked for that the answers fit
 //! ```
 //!
+//! What takes permissions, identities, containers or times to live (`is_beyond`) only the search
+//! knows: it is asked then, whatever the zxids say.
+//!
 //! A witness and views take calls as they come, and keep columns only. A search needs the calls
 //! themselves, so these are kept until it is clear that nobody will ask for them.
 
@@ -18,6 +21,7 @@ mod witness;
 
 use crate::history::foreign::Refusal;
 use crate::history::{Entry, History, Operation, Outcome, words};
+use crate::verdict::model::tree::is_beyond;
 use crate::verdict::sweep::{Breach, Judged, Tape};
 use crate::verdict::views;
 
@@ -51,6 +55,8 @@ pub struct Gathering<'q> {
     /// The first answered write, and the first answered read, without a zxid: its line.
     bare_write: Option<u32>,
     bare_read: Option<u32>,
+    /// Whether some call is beyond all but the search.
+    beyond: bool,
 }
 
 impl<'q> Gathering<'q> {
@@ -74,6 +80,7 @@ impl<'q> Gathering<'q> {
             written: 0,
             bare_write: None,
             bare_read: None,
+            beyond: false,
         })
     }
 
@@ -114,6 +121,7 @@ impl<'q> Gathering<'q> {
 
     fn look(&mut self, line: u32, operation: &Operation) {
         self.lines.push((operation.id.0, line));
+        self.beyond |= is_beyond(&operation.op);
         if !is_answered(operation) {
             return;
         }
@@ -141,7 +149,7 @@ impl<'q> Gathering<'q> {
             Some(Mode::Witness) => self.bare_write.is_none() && self.bare_read.is_none(),
             Some(Mode::Search) => false,
         };
-        *explain || *order || !by_columns
+        self.beyond || *explain || *order || !by_columns
     }
 
     /// Judges what was read.
@@ -193,6 +201,9 @@ impl<'q> Gathering<'q> {
             (Mode::Views, _) => {
                 let judged = views::check_tape(&mut tape(), self.level, question.sync);
                 judgement.answer = answer(judged, &lines);
+                if self.beyond {
+                    witness::beyond(&lines, question, &mut judgement);
+                }
             }
             (Mode::Search, Some(history)) => {
                 searched::judge(history, &lines, question, &mut judgement);

@@ -1,17 +1,16 @@
 //! By search: no zxid is believed, an order is looked for that explains the answers.
 //!
 //! All levels but the last are questions of one search: whether reads may lag, whether a sync
-//! brings them up to date, and whether real time counts. What one session alone is to be shown is
-//! no order of all: there a search only proves.
+//! brings them up to date, and whether real time counts. What one session alone is to be shown
+//! needs an order for each, if there is none for all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::SessionId;
 use crate::history::{CallId, History, Operation};
-use crate::verdict::judge::{Answer, Judgement, Level, Question, Why, explain};
+use crate::verdict::judge::{Answer, Candidate, Judgement, Level, Question, Why, explain};
 use crate::verdict::model::Znodes;
-use crate::verdict::model::tree::is_beyond;
-use crate::verdict::search::znodes::{self, Reads, Ready};
+use crate::verdict::search::znodes::{self, Again, Alone, Each, Reads, Ready};
 use crate::verdict::search::{self, Checker, Found, Stuck};
 use crate::verdict::sweep::SyncFlavour;
 use crate::znode::op::Op;
@@ -23,46 +22,90 @@ const SHOWN: usize = 5;
 
 /// Judges a history without its zxids.
 pub fn judge(history: &History, lines: &Lines<'_>, question: &Question, judgement: &mut Judgement) {
-    let level = judgement.level;
-    let strict = question.sync == SyncFlavour::Strict;
-    let mut ready = match level {
-        Level::Linearizable => znodes::ready(history, Reads::Fresh),
-        Level::SyncLinearizable if strict => znodes::ready(history, Reads::Lag),
-        Level::SyncLinearizable | Level::Osc => znodes::ready(&unsynced(history), Reads::Lag),
-        Level::Sequential | Level::Session => znodes::ready(history, Reads::Fresh),
-    };
-    if level >= Level::Sequential {
-        // Only the order within each session is left.
-        ready.ops.iter_mut().for_each(|timed| timed.ret = u64::MAX);
-    }
-    let options = znodes::of_sessions(&question.search);
-    if let Some(odd) = history.operations.iter().find(|operation| is_beyond(&operation.op)) {
+    if let Some(odd) = znodes::unjudged(history) {
         let text = lines.candidate(odd.id.0, "").text;
         judgement.answer = Answer::Unknown(format!("a search cannot judge {text}"));
         return;
     }
-    let mut checker = Checker::new(&Znodes, options).with(question.hands);
-    judgement.answer = match checker.check(&ready.ops) {
-        Found::Unknown(reached) => Answer::Unknown(explain::how_far(&reached)),
-        Found::Illegal(_) if level == Level::Session => Answer::Unknown(
-            "there is no order of all calls, and what each session alone was shown is not searched"
-                .to_string(),
-        ),
-        Found::Illegal(stuck) => {
-            let mut why = why(&ready, &stuck, lines, question, level >= Level::Sequential);
-            if level == Level::SyncLinearizable && strict {
-                add_syncs(history, lines, &mut why);
+    let look = |again| look(history, again, lines, question, judgement.level);
+    let (mut answer, mut order) = look(Again::Told);
+    let open = znodes::lacking(history);
+    if matches!(answer, Answer::False(_)) && open > 0 {
+        // Each of these may be there or not, and only none and all of them are tried.
+        let (other, by) = look(Again::Untold);
+        match other {
+            Answer::True => (answer, order) = (Answer::True, by),
+            Answer::False(_) if open == 1 => {}
+            Answer::False(_) | Answer::Unknown(_) => {
+                let what = "whether clients proved again who they are, on a new connection, is not \
+                            told";
+                let hint = "calls of `auth` on each connection would decide it";
+                answer = Answer::Unknown(format!("{what}; {hint}"));
             }
-            Answer::False(why)
         }
-        Found::Legal(order) => {
-            if question.order {
-                let calls = order.iter().filter_map(|at| ready.calls[*at]);
-                judgement.order = calls.map(|id| lines.candidate(id.0, "")).collect();
+    }
+    judgement.answer = answer;
+    judgement.order = order;
+}
+
+/// Looks for an order, and shows it if that is asked.
+fn look(
+    history: &History,
+    again: Again,
+    lines: &Lines<'_>,
+    question: &Question,
+    level: Level,
+) -> (Answer, Vec<Candidate>) {
+    let strict = question.sync == SyncFlavour::Strict;
+    let ready = |history, reads| znodes::ready(history, reads, again);
+    let ready = match level {
+        Level::Linearizable => ready(history, Reads::Fresh),
+        Level::SyncLinearizable if strict => ready(history, Reads::Lag),
+        Level::SyncLinearizable | Level::Osc => ready(&unsynced(history), Reads::Lag),
+        Level::Sequential => znodes::timeless(&ready(history, Reads::Fresh)),
+        Level::Session => ready(history, Reads::Fresh),
+    };
+    let options = znodes::of_sessions(&question.search);
+    let found = if level == Level::Session {
+        match znodes::each(&ready, &options, question.hands) {
+            Each::Unknown(reached) => Err(Answer::Unknown(explain::how_far(&reached))),
+            Each::Illegal(alone) => Err(Answer::False(why_alone(&alone, lines, question))),
+            Each::Legal(order) => Ok(order.unwrap_or_default()),
+        }
+    } else {
+        match Checker::new(&Znodes, options).with(question.hands).check(&ready.ops) {
+            Found::Unknown(reached) => Err(Answer::Unknown(explain::how_far(&reached))),
+            Found::Illegal(stuck) => {
+                let mut why = why(&ready, &stuck, lines, question, level >= Level::Sequential);
+                if level == Level::SyncLinearizable && strict {
+                    add_syncs(history, lines, &mut why);
+                }
+                Err(Answer::False(why))
             }
-            Answer::True
+            Found::Legal(order) => Ok(order),
         }
     };
+    match found {
+        Err(answer) => (answer, Vec::new()),
+        Ok(order) => {
+            let calls = order.iter().filter(|_| question.order).filter_map(|at| ready.calls[*at]);
+            (Answer::True, calls.map(|id| lines.candidate(id.0, "")).collect())
+        }
+    }
+}
+
+/// Why there is no order for one session.
+fn why_alone(alone: &Alone, lines: &Lines<'_>, question: &Question) -> Why {
+    let mut why = why(&alone.ready, &alone.stuck, lines, question, true);
+    why.property = "SessionConsistency";
+    let whose = match alone.session {
+        Some(session) => format!("no order of all writes fits what session {session} was shown"),
+        None => "the writes alone have no order".to_string(),
+    };
+    if let Some((_, how)) = why.detail.split_once(": ") {
+        why.detail = format!("{whose}: {how}");
+    }
+    why
 }
 
 fn why(

@@ -214,6 +214,7 @@ fn no_mode_contradicts_another() {
     for wrong in [None].into_iter().chain(wrongs) {
         for seed in 0..12 {
             let Some(history) = made(seed, 40 + seed * 5, wrong) else { continue };
+            let mut accepted = None;
             for level in Level::ALL {
                 let told = Mode::ALL.map(|mode| judged(&history, level, Some(mode)).answer);
                 for (mode, answer) in Mode::ALL.iter().zip(&told) {
@@ -224,10 +225,6 @@ fn no_mode_contradicts_another() {
                     }
                 }
                 let [witness, views, search] = &told;
-                if level == Level::Session && wrong.is_some() {
-                    // A witness believes the zxids of reads there, whatever these answered.
-                    continue;
-                }
                 let what = || format!("{wrong:?} {level:?} {seed}: {told:?}");
                 if *witness == Answer::True {
                     assert!(!matches!(views, Answer::False(_)), "{}", what());
@@ -235,6 +232,12 @@ fn no_mode_contradicts_another() {
                 }
                 if *views == Answer::True {
                     assert!(!matches!(search, Answer::False(_)), "{}", what());
+                }
+                // What somebody accepts at a level, the search accepts at all that are weaker.
+                let before = accepted.filter(|_| matches!(search, Answer::False(_)));
+                assert_eq!(before, None, "{}", what());
+                if told.contains(&Answer::True) {
+                    accepted = accepted.or(Some(level));
                 }
             }
         }
@@ -403,4 +406,58 @@ fn other_views_forgive_values_of_reads_alone() {
         }
     }
     assert!(kept > 100, "{kept}");
+}
+
+/// Without zxids a session that is shown too little is named, with what contradicts itself.
+#[test]
+fn a_search_names_the_session_that_is_shown_too_little() {
+    let (mut refuted, mut named, mut small) = (0, 0, 0);
+    for seed in (0..12).filter(|seed| seed % 3 > 0) {
+        for field in [Field::Session, Field::Data, Field::Suffix, Field::Result] {
+            let Some(history) = made(seed, 30, Some(field)) else { continue };
+            let bare = without(&history, |_| true);
+            let level = Some(Level::Session);
+            let explain = seed == 1;
+            let mut question = Question { level, explain, ..Question::default() };
+            question.search.nodes = 100_000;
+            let judgement = judge_znodes(&bare, &question).expect("it can be judged");
+            assert_eq!(judgement.mode, Mode::Search);
+            let Answer::False(why) = judgement.answer else { continue };
+            assert_eq!(why.property, "SessionConsistency");
+            refuted += 1;
+            named += u32::from(why.detail.contains("was shown"));
+            small += u32::from(!why.core.is_empty() && why.core.len() < 10);
+        }
+    }
+    assert!(refuted > 10 && named > 5 && small > 0, "{refuted} refuted, {named}, {small}");
+}
+
+/// What the sweep does not know is left to the search, which knows: so the verdict is its own.
+#[test]
+fn what_no_sweep_knows_is_searched() {
+    let mut words = [0; 2];
+    for seed in [1, 2, 4, 5] {
+        for wrong in [None, Some(Field::Data), Some(Field::Suffix), Some(Field::Session)] {
+            let Some(plain) = made(seed, 60, wrong) else { continue };
+            let mut history = plain.clone();
+            let mut last = history.operations.last().expect("it has some").clone();
+            let (id, step) = (CallId(last.id.0 + 1), last.invoked.step + 1_000_000);
+            let at = |step| At { step, ..last.invoked };
+            (last.id, last.session, last.op) = (id, SessionId(77), Op::WhoAmI);
+            (last.invoked, last.returned) = (at(step), Some(at(step + 1)));
+            last.outcome = Outcome::Ok(Reply::Who(Vec::new()));
+            history.take(Entry::Call(last));
+            for level in Level::ALL {
+                let (by, found) =
+                    (judged(&plain, level, Some(Mode::Search)), judged(&history, level, None));
+                assert_eq!(found.mode, Mode::Search, "{level:?} {seed}");
+                assert!(found.properties.is_empty());
+                assert_eq!(by.answer.word(), found.answer.word(), "{wrong:?} {level:?} {seed}");
+                words[usize::from(found.answer == Answer::True)] += 1;
+            }
+            let streamed = streamed(&history).expect("it can be judged");
+            assert_eq!(streamed.mode, Mode::Search);
+        }
+    }
+    assert!(words[0] > 10 && words[1] > 10, "{words:?}");
 }

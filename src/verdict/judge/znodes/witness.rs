@@ -64,16 +64,36 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
         Answer::False(_) if question.explain => {
             judgement.searched = look().map(|answer| answer.word());
         }
+        Answer::Unknown(_) if report.beyond.is_some() => {
+            return beyond(lines, question, judgement);
+        }
         // What no order at all explains, no guess does.
-        Answer::Unknown(_) if report.beyond.is_none() => {
+        Answer::Unknown(_) => {
             if let Some(answer @ Answer::False(_)) = look() {
                 judgement.mode = Mode::Search;
                 judgement.answer = answer;
             }
         }
-        Answer::True | Answer::False(_) | Answer::Unknown(_) => {}
+        Answer::True | Answer::False(_) => {}
     }
     judgement.staleness = Some(report.staleness);
+}
+
+/// There are operations that no sweep knows: an order is looked for instead, and the zxids say no
+/// more than where to look first. What the sweep has counted meanwhile says nothing.
+pub fn beyond(lines: &Lines<'_>, question: &Question, judgement: &mut Judgement) {
+    judgement.properties = Vec::new();
+    match lines.kept {
+        Some(history) => {
+            judgement.mode = Mode::Search;
+            searched::judge(history, lines, question, judgement);
+        }
+        None => {
+            if let Answer::Unknown(why) = &mut judgement.answer {
+                why.push_str("; `--mode search` may");
+            }
+        }
+    }
 }
 
 fn why(breach: &Breach, found: &[(CallId, Zxid)], lines: &Lines<'_>, question: &Question) -> Why {

@@ -32,7 +32,7 @@ use crate::jute::proto::{Id, Stat};
 use crate::verdict::names::Names;
 
 pub(crate) use acl::{Acls, Who};
-pub(crate) use beyond::is_beyond;
+pub(crate) use beyond::{is_beyond, is_unsearched};
 pub(crate) use read::same_names;
 pub(crate) use write::{Asked, Effect, is_part};
 

@@ -3,13 +3,15 @@
 //! A znode is four things: that it exists, its data with the version, its list of children, and the
 //! counter of creates under it, which names sequential children. A Stat shows the last two, too, as
 //! cversion and numChildren. Besides there are, of each session, that it is open, and what it owns.
+//! Who may do what with a node is part of that it exists: whoever sees the one depends on the
+//! other, and hardly any history has a setACL that would tell them apart.
 //!
 //! What an operation sees is what decides its answer, or what it does elsewhere, in any state:
 //! rather too much than too little. A node that its session owns can go at any time between, so
 //! whoever makes one stays together with the end of its session.
 
 use crate::base::SessionId;
-use crate::verdict::model::tree::is_beyond;
+use crate::verdict::model::tree::is_unsearched;
 use crate::verdict::model::{Touched, mix, mix_text};
 use crate::znode::op::{CreateMode, ErrorCode, Op, Reply};
 
@@ -27,9 +29,8 @@ type Told<'a> = Option<&'a Result<Reply, ErrorCode>>;
 
 /// What this operation with this answer touches.
 pub(super) fn touches(op: &super::Op, told: Told<'_>, parts: &mut Touched) {
-    let super::Op { session, op } = op;
-    if is_beyond(op) {
-        // Permissions, quotas and the like are everybody's: all of it.
+    let super::Op { session, op, .. } = op;
+    if is_unsearched(op) || sees_all(op, told) {
         return parts.clear();
     }
     parts.see(mix(OPEN, session.0 as u64) as u64);
@@ -53,19 +54,64 @@ pub(super) fn touches(op: &super::Op, told: Told<'_>, parts: &mut Touched) {
     }
 }
 
+/// Whether its answer depends on nodes that it does not name. Quotas are everybody's, too.
+fn sees_all(op: &Op, told: Told<'_>) -> bool {
+    match op {
+        Op::GetAllChildrenNumber { .. } => !matches!(told, Some(Err(_))),
+        Op::GetEphemerals { .. } => true,
+        Op::Create { .. }
+        | Op::Delete { .. }
+        | Op::SetData { .. }
+        | Op::Check { .. }
+        | Op::Exists { .. }
+        | Op::GetData { .. }
+        | Op::GetChildren { .. }
+        | Op::CloseSession
+        | Op::Multi(_)
+        | Op::MultiRead(_)
+        | Op::Sync { .. }
+        | Op::CreateContainer { .. }
+        | Op::CreateTtl { .. }
+        | Op::DeleteContainer { .. }
+        | Op::SetAcl { .. }
+        | Op::GetAcl { .. }
+        | Op::AddAuth { .. }
+        | Op::AddWatch { .. }
+        | Op::CheckWatches { .. }
+        | Op::RemoveWatches { .. }
+        | Op::SetWatches2 { .. }
+        | Op::WhoAmI
+        | Op::Reconfig { .. }
+        | Op::Ping
+        | Op::SetWatches { .. }
+        | Op::CreateSession { .. } => false,
+    }
+}
+
 /// One operation, or part of a multi: with its reply, if it succeeded and that is known, and
 /// whether it may have an effect.
 fn one(session: SessionId, op: &Op, reply: Option<&Reply>, effect: bool, parts: &mut Touched) {
     match op {
         Op::Create { path, mode, .. } => create(session, path, *mode, reply, effect, parts),
-        Op::Delete { path, version } => {
-            let (node, above) = (key(path), key(parent(path)));
-            see(parts, &[EXISTS], above);
-            see(parts, &[EXISTS, CHILDREN], node);
-            see_version(parts, node, *version);
+        Op::CreateContainer { path, .. } => {
+            create(session, path, CreateMode::Persistent, reply, effect, parts);
+        }
+        Op::CreateTtl { path, sequential, .. } => {
+            let sequential = *sequential;
+            let mode =
+                if sequential { CreateMode::PersistentSequential } else { CreateMode::Persistent };
+            create(session, path, mode, reply, effect, parts);
+        }
+        Op::Delete { path, version } => delete(path, *version, effect, parts),
+        Op::DeleteContainer { path } => delete(path, -1, effect, parts),
+        Op::SetAcl { path, .. } => {
+            let node = key(path);
+            see(parts, &[EXISTS], node);
+            if reply.is_some() {
+                see(parts, &[DATA, CHILDREN, COUNTER], node);
+            }
             if effect {
-                change(parts, &[EXISTS, DATA, CHILDREN, COUNTER], node);
-                change(parts, &[CHILDREN], above);
+                change(parts, &[EXISTS], node);
             }
         }
         Op::SetData { path, version, .. } => {
@@ -84,7 +130,7 @@ fn one(session: SessionId, op: &Op, reply: Option<&Reply>, effect: bool, parts: 
             see(parts, &[EXISTS], key(path));
             see_version(parts, key(path), *version);
         }
-        Op::Exists { path, .. } | Op::GetData { path, .. } => {
+        Op::Exists { path, .. } | Op::GetData { path, .. } | Op::GetAcl { path } => {
             let node = key(path);
             see(parts, &[EXISTS], node);
             if reply.is_some() {
@@ -101,6 +147,7 @@ fn one(session: SessionId, op: &Op, reply: Option<&Reply>, effect: bool, parts: 
                 }
             }
         }
+        Op::GetAllChildrenNumber { path } => see(parts, &[EXISTS], key(path)),
         Op::CloseSession => {
             parts.see(mix(OWNS, session.0 as u64) as u64);
             if effect {
@@ -112,23 +159,28 @@ fn one(session: SessionId, op: &Op, reply: Option<&Reply>, effect: bool, parts: 
         Op::Multi(_)
         | Op::MultiRead(_)
         | Op::Sync { .. }
-        | Op::CreateContainer { .. }
-        | Op::CreateTtl { .. }
-        | Op::DeleteContainer { .. }
-        | Op::SetAcl { .. }
-        | Op::GetAcl { .. }
         | Op::AddAuth { .. }
         | Op::AddWatch { .. }
         | Op::CheckWatches { .. }
         | Op::RemoveWatches { .. }
         | Op::SetWatches2 { .. }
         | Op::GetEphemerals { .. }
-        | Op::GetAllChildrenNumber { .. }
         | Op::WhoAmI
         | Op::Reconfig { .. }
         | Op::Ping
         | Op::SetWatches { .. }
         | Op::CreateSession { .. } => {}
+    }
+}
+
+fn delete(path: &str, version: i32, effect: bool, parts: &mut Touched) {
+    let (node, above) = (key(path), key(parent(path)));
+    see(parts, &[EXISTS], above);
+    see(parts, &[EXISTS, CHILDREN], node);
+    see_version(parts, node, version);
+    if effect {
+        change(parts, &[EXISTS, DATA, CHILDREN, COUNTER], node);
+        change(parts, &[CHILDREN], above);
     }
 }
 

@@ -5,15 +5,21 @@
 //!
 //! Only what an order of operations decides is compared: not zxids and times. A zxid that is known
 //! says where to look first, no more.
+//!
+//! The servers are taken to be configured as ZooKeeper comes, but that nodes may have times to
+//! live: where they may not, the service says so, and that is no matter of order. Who speaks from
+//! which address is not known: an `ip` is told, and not judged.
 
 mod facets;
 mod words;
 
+use std::sync::Arc;
+
 use crate::base::{SessionId, Zxid};
-use crate::jute::proto::Stat;
+use crate::jute::proto::{Id, Stat};
 use crate::znode::op::{self, ErrorCode, Reply};
 
-use super::tree::{Asked, Effect, Model as Tree, same_names};
+use super::tree::{Asked, Effect, Model as Tree, Settings, Who, same_names};
 use super::{Model, Touched};
 
 /// What is asked, and in which session.
@@ -23,6 +29,16 @@ pub struct Op {
     pub session: SessionId,
     /// What it asks.
     pub op: op::Op,
+    /// Who asks: the identities that its connection has proved, but for its address; `None` if it
+    /// has proved none.
+    pub who: Option<Arc<[Id]>>,
+}
+
+impl Op {
+    /// What somebody asks who has proved nothing.
+    pub fn new(session: SessionId, op: op::Op) -> Op {
+        Op { session, op, who: None }
+    }
 }
 
 /// What was answered.
@@ -65,14 +81,15 @@ impl PartialEq for State {
 impl Znodes {
     /// What the service answers in this state.
     pub fn answer(&self, state: &State, op: &Op) -> Result<Reply, ErrorCode> {
-        let State(tree) = state;
+        let mut tree = state.0.copy();
+        let who = known(&mut tree, op);
         if !op.op.is_write() {
             let closed = !tree.is_open(op.session);
-            let read = tree.read(&op.op, Zxid::ZERO).filter(|_| !closed);
+            let read = tree.read_as((op.session, who), &op.op, Zxid::ZERO).filter(|_| !closed);
             let code = if closed { ErrorCode::SessionExpired } else { ErrorCode::Unimplemented };
             return read.unwrap_or(Err(code));
         }
-        tree.clone().apply(asked(op.session), &op.op).map(|effect| effect.reply(&op.op))
+        tree.apply(asked(op.session, who), &op.op).map(|effect| effect.reply(&op.op))
     }
 }
 
@@ -83,20 +100,23 @@ impl Model for Znodes {
     type Undo = usize;
 
     fn start(&self) -> State {
-        State(Tree::forgetful())
+        let mut tree = Tree::forgetful();
+        tree.configure(Settings { extended_types: true, ..Settings::default() });
+        State(tree)
     }
 
     fn step(&self, state: &mut State, op: &Op, answer: Option<&Answer>) -> Option<usize> {
         let State(tree) = state;
         let mark = tree.mark();
+        let who = known(tree, op);
         if !op.op.is_write() {
-            return answer.is_none_or(|answer| read_fits(tree, op, answer)).then_some(mark);
+            return answer.is_none_or(|answer| read_fits(tree, op, who, answer)).then_some(mark);
         }
         // Closed behind its back a session can only do less, unless it owns something.
         if answer.is_none() && op.op == op::Op::CloseSession && !tree.owns(op.session) {
             return Some(mark);
         }
-        let outcome = tree.apply(asked(op.session), &op.op);
+        let outcome = tree.apply(asked(op.session, who), &op.op);
         if answer.is_none_or(|answer| fits(&outcome, &op.op, &answer.result)) {
             return Some(mark);
         }
@@ -155,12 +175,17 @@ impl Model for Znodes {
 }
 
 /// Without a past there is one moment, and no time.
-fn asked(session: SessionId) -> Asked {
-    Asked { session, ..Asked::default() }
+fn asked(session: SessionId, who: Who) -> Asked {
+    Asked { session, who, ..Asked::default() }
+}
+
+/// As whom the tree knows who asks.
+fn known(tree: &mut Tree, op: &Op) -> Who {
+    op.who.as_ref().map_or(Who::default(), |ids| tree.known_as(ids))
 }
 
 /// Whether a read, now, is answered like this.
-fn read_fits(tree: &Tree, op: &Op, answer: &Answer) -> bool {
+fn read_fits(tree: &Tree, op: &Op, who: Who, answer: &Answer) -> bool {
     if !tree.is_open(op.session) {
         return answer.result == Err(ErrorCode::SessionExpired);
     }
@@ -168,7 +193,7 @@ fn read_fits(tree: &Tree, op: &Op, answer: &Answer) -> bool {
     if answer.result.as_ref().is_ok_and(|reply| !tree.may_show(&op.op, reply)) {
         return false;
     }
-    match (tree.read(&op.op, Zxid::ZERO), &answer.result) {
+    match (tree.read_as((op.session, who), &op.op, Zxid::ZERO), &answer.result) {
         (Some(Ok(would)), Ok(reply)) => same_reply(&would, reply),
         (Some(Err(would)), Err(code)) => would == *code,
         (Some(Ok(_)), Err(_)) | (Some(Err(_)), Ok(_)) | (None, _) => false,
@@ -186,11 +211,13 @@ fn fits(
             Ok(Effect::Created { path, stat, .. }),
             Ok(Reply::Created { path: told, stat: shown }),
         ) => {
-            let wants = matches!(op, op::Op::Create { stat: true, .. });
+            let wants = !matches!(op, op::Op::Create { stat: false, .. });
             let same = shown.as_ref().is_none_or(|shown| same_stat(stat, shown));
             **path == **told && wants == shown.is_some() && same
         }
-        (Ok(Effect::Changed { stat }), Ok(Reply::Stat(shown))) => same_stat(stat, shown),
+        (Ok(Effect::Changed { stat } | Effect::Granted { stat, .. }), Ok(Reply::Stat(shown))) => {
+            same_stat(stat, shown)
+        }
         (Ok(Effect::Deleted | Effect::Checked | Effect::Closed { .. }), Ok(Reply::Done)) => true,
         (Ok(effect @ (Effect::Multi(_) | Effect::MultiFailed { .. })), Ok(reply)) => {
             same_reply(&effect.reply(op), reply)
@@ -229,7 +256,20 @@ fn same_reply(a: &Reply, b: &Reply) -> bool {
         (Reply::Children { names, stat }, Reply::Children { names: other, stat: shown }) => {
             same_names(names, other) && same_stats(stat, shown)
         }
+        (Reply::Acl { acl, stat }, Reply::Acl { acl: other, stat: shown }) => {
+            acl == other && same_stat(stat, shown)
+        }
+        (Reply::Ephemerals(a), Reply::Ephemerals(b)) => same_names(a, b),
+        (Reply::Who(a), Reply::Who(b)) => proved(a) == proved(b),
         (Reply::Multi(a), Reply::Multi(b)) => a.len() == b.len() && a.iter().zip(b).all(same_part),
         (a, b) => a == b,
     }
+}
+
+/// The identities that are judged, in an order of their own.
+fn proved(ids: &[Id]) -> Vec<&Id> {
+    let is_address = |id: &&Id| id.scheme.as_deref() == Some("ip");
+    let mut proved: Vec<&Id> = ids.iter().filter(|id| !is_address(id)).collect();
+    proved.sort_by(|a, b| (&a.scheme, &a.id).cmp(&(&b.scheme, &b.id)));
+    proved
 }

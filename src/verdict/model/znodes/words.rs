@@ -24,7 +24,7 @@ pub(super) fn refusal(
     would: &Result<Reply, ErrorCode>,
     told: Told<'_>,
 ) -> String {
-    let super::Op { session, op } = op;
+    let super::Op { session, op, .. } = op;
     match told {
         _ if !tree.is_open(*session) => format!("its session {session} is closed here"),
         None => "it could happen here".to_string(),
@@ -84,15 +84,19 @@ fn parts(op: &Op, would: &Parts, told: &Parts) -> String {
 fn because(tree: &Tree, op: &Op, code: ErrorCode) -> String {
     let (path, above) = places(op);
     match code {
-        ErrorCode::NoNode if matches!(op, Op::Create { .. }) => format!("{above} does not exist"),
+        ErrorCode::NoNode if is_create(op) => format!("{above} does not exist"),
         ErrorCode::NoNode => format!("{path} does not exist"),
         ErrorCode::NodeExists => format!("{path} exists"),
         ErrorCode::NotEmpty => format!("{path} has children"),
         ErrorCode::NoChildrenForEphemerals => format!("{above} is ephemeral"),
         ErrorCode::BadVersion => match stat(tree, path) {
+            Some(stat) if matches!(op, Op::SetAcl { .. }) => {
+                format!("the aversion of {path} is {}", stat.aversion)
+            }
             Some(stat) => format!("the version of {path} is {}", stat.version),
             None => format!("{path} has another version"),
         },
+        ErrorCode::NoAuth => format!("the ACL of {} forbids it", guarded(op)),
         ErrorCode::SystemError
         | ErrorCode::DataInconsistency
         | ErrorCode::NewConfigNoQuorum
@@ -108,7 +112,6 @@ fn because(tree: &Tree, op: &Op, code: ErrorCode) -> String {
         | ErrorCode::MarshallingError
         | ErrorCode::Unimplemented
         | ErrorCode::BadArguments
-        | ErrorCode::NoAuth
         | ErrorCode::SessionExpired
         | ErrorCode::InvalidAcl
         | ErrorCode::AuthFailed
@@ -120,12 +123,16 @@ fn because(tree: &Tree, op: &Op, code: ErrorCode) -> String {
 fn in_spite(tree: &Tree, op: &Op, code: ErrorCode) -> String {
     let (path, above) = places(op);
     match code {
-        ErrorCode::NoNode if matches!(op, Op::Create { .. }) => format!("{above} exists"),
+        ErrorCode::NoNode if is_create(op) => format!("{above} exists"),
         ErrorCode::NoNode => format!("{path} exists"),
         ErrorCode::NodeExists => format!("{path} does not exist"),
         ErrorCode::NotEmpty => format!("{path} has no children"),
         ErrorCode::NoChildrenForEphemerals => format!("{above} is not ephemeral"),
+        ErrorCode::NoAuth => format!("the ACL of {} allows it", guarded(op)),
         ErrorCode::BadVersion => match stat(tree, path) {
+            Some(stat) if matches!(op, Op::SetAcl { .. }) => {
+                format!("the aversion of {path} is {}", stat.aversion)
+            }
             Some(stat) => format!("the version of {path} is {}", stat.version),
             None => format!("the version of {path} fits"),
         },
@@ -144,7 +151,6 @@ fn in_spite(tree: &Tree, op: &Op, code: ErrorCode) -> String {
         | ErrorCode::MarshallingError
         | ErrorCode::Unimplemented
         | ErrorCode::BadArguments
-        | ErrorCode::NoAuth
         | ErrorCode::SessionExpired
         | ErrorCode::InvalidAcl
         | ErrorCode::AuthFailed
@@ -189,6 +195,16 @@ fn places(op: &Op) -> (&str, &str) {
         Some(slash) => &path[..slash],
     };
     (path, above)
+}
+
+fn is_create(op: &Op) -> bool {
+    matches!(op, Op::Create { .. } | Op::CreateContainer { .. } | Op::CreateTtl { .. })
+}
+
+/// Whose ACL says who may do this.
+fn guarded(op: &Op) -> &str {
+    let (path, above) = places(op);
+    if is_create(op) || matches!(op, Op::Delete { .. }) { above } else { path }
 }
 
 fn stat(tree: &Tree, path: &str) -> Option<Stat> {

@@ -1,9 +1,12 @@
 //! How histories of znodes are drawn: few paths, sessions and versions.
 
+use std::sync::Arc;
+
 use crate::base::{Draw, Ratio, SessionId, Zxid};
-use crate::jute::proto::Stat;
+use crate::jute::proto::{Acl, Id, Stat};
+use crate::verdict::model::tree::perm;
 use crate::verdict::model::znodes::{Answer, Op as Asked, State, Znodes};
-use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, open_acl};
+use crate::znode::op::{CreateMode, ErrorCode, Op, Reply, grant, open_acl};
 
 use super::super::differential::Sample;
 
@@ -14,14 +17,17 @@ const NUMBERED: [&str; 2] = ["/a/s0000000000", "/a/s0000000001"];
 impl Sample for Znodes {
     fn draw(&self, dice: &mut impl Draw) -> Asked {
         let session = SessionId(1 + dice.below(3) as i64);
-        let op = match dice.below(16) {
+        let op = match dice.below(20) {
             0..=9 => single(dice),
             10..=12 => read(dice),
             13 => Op::MultiRead((0..=dice.below(2)).map(|_| read_part(dice)).collect()),
             14 => Op::Multi((0..=dice.below(3)).map(|_| single(dice)).collect()),
-            _ => Op::CloseSession,
+            15 => Op::CloseSession,
+            _ => guarded(dice),
         };
-        Asked { session, op }
+        // The leader itself takes containers away, and nobody else.
+        let leader = matches!(op, Op::DeleteContainer { .. });
+        Asked { session: if leader { SessionId(0) } else { session }, op, who: someone(dice) }
     }
 
     fn right(&self, state: &State, op: &Asked, dice: &mut impl Draw) -> Answer {
@@ -30,7 +36,7 @@ impl Sample for Znodes {
     }
 
     fn wrong(&self, _op: &Asked, right: Answer, dice: &mut impl Draw) -> Answer {
-        let errors = [ErrorCode::NoNode, ErrorCode::NodeExists, ErrorCode::BadVersion];
+        let errors = [ErrorCode::NoNode, ErrorCode::NodeExists, ErrorCode::NoAuth];
         let result = match right.result {
             Err(code) if dice.below(2) == 0 => Err(code),
             Err(_) => Err(errors[dice.below(3) as usize]),
@@ -61,6 +67,49 @@ fn single(dice: &mut impl Draw) -> Op {
         6 => Op::SetData { path: any(dice), data, version },
         _ if dice.below(3) == 0 => Op::Delete { path: "/a".to_string(), version: -1 },
         _ => Op::SetData { path: "/a".to_string(), data, version: -1 },
+    }
+}
+
+/// Nobody, or one of two users, or both.
+fn someone(dice: &mut impl Draw) -> Option<Arc<[Id]>> {
+    let user = |name: &str| grant(0, "digest", name).id;
+    match dice.below(8) {
+        0 => Some(Arc::from([user("u:1")])),
+        1 => Some(Arc::from([user("v:2")])),
+        2 => Some(Arc::from([user("u:1"), user("v:2")])),
+        _ => None,
+    }
+}
+
+/// An ACL that lets in all, or some.
+fn some_acl(dice: &mut impl Draw) -> Vec<Acl> {
+    match dice.below(5) {
+        0 => open_acl(),
+        1 => vec![grant(perm::READ, "world", "anyone")],
+        2 => vec![grant(31, "auth", "")],
+        3 => vec![grant(perm::CREATE | perm::ADMIN, "digest", "u:1"), grant(31, "digest", "v:2")],
+        _ => vec![grant(31, "digest", "u:1")],
+    }
+}
+
+/// What takes permissions, identities, or nodes that go by themselves.
+fn guarded(dice: &mut impl Draw) -> Op {
+    let (data, acl) = (Some(vec![dice.below(2) as u8]), some_acl(dice));
+    let path = (*dice.pick(&["/a", "/a/x", "/b"])).to_string();
+    match dice.below(10) {
+        0 => Op::GetAcl { path },
+        1 => Op::CreateContainer { path, data, acl: open_acl() },
+        2 => {
+            let sequential = dice.below(2) == 0;
+            let path = if sequential { "/a/s".to_string() } else { path };
+            Op::CreateTtl { path, data, acl: open_acl(), sequential, ttl: 5 }
+        }
+        3 => Op::DeleteContainer { path },
+        4 => Op::GetAllChildrenNumber { path: "/".to_string() },
+        5 => Op::GetEphemerals { prefix: "/a".to_string() },
+        6 => Op::WhoAmI,
+        7 => Op::Create { path, data, acl, mode: CreateMode::Persistent, stat: false },
+        _ => Op::SetAcl { path, acl, version: dice.below(3) as i32 - 1 },
     }
 }
 
@@ -114,11 +163,11 @@ fn spoilt(reply: Reply, dice: &mut impl Draw) -> Reply {
             }
             Reply::Multi(parts)
         }
-        Reply::Done
-        | Reply::Synced { .. }
-        | Reply::Acl { .. }
-        | Reply::Ephemerals(_)
-        | Reply::Count(_)
-        | Reply::Who(_) => Reply::Done,
+        Reply::Count(count) => Reply::Count(count + 1),
+        Reply::Acl { acl, stat } => {
+            let aversion = stat.aversion + 1;
+            Reply::Acl { acl, stat: Stat { aversion, ..stat } }
+        }
+        Reply::Done | Reply::Synced { .. } | Reply::Ephemerals(_) | Reply::Who(_) => Reply::Done,
     }
 }

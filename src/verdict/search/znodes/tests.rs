@@ -1,5 +1,8 @@
 //! Films of a few calls; the levels against their definition; and what facets must not be.
 
+mod beyond;
+mod sessions;
+
 use super::super::differential::{self, Sample};
 use super::super::split::split;
 use super::super::{Stuck, explain};
@@ -21,7 +24,7 @@ fn history(calls: &[Film]) -> History {
     let mut seen: Vec<(u64, Seen)> = Vec::new();
     for (n, (session, op, from, answer)) in calls.iter().enumerate() {
         let (id, client) = (CallId(n as u32), ClientId(*session as u32));
-        let (session, conn, server) = (SessionId(*session), ConnId(1), PeerId(1));
+        let (session, conn, server) = (SessionId(*session), ConnId(*session as u64), PeerId(1));
         let (xid, op) = (n as i32, op.clone());
         seen.push((*from, Seen::Called(Call { id, client, session, conn, server, xid, op })));
         if let Some((to, result)) = answer {
@@ -106,20 +109,33 @@ fn a_plain_read_may_lag_but_not_behind_its_sync() {
     assert!(found(&[], Reads::Lag).is_legal());
 }
 
+/// What of the definition is asked for.
+#[derive(Clone, Copy)]
+struct Rule {
+    /// Whether real time counts, and with it syncs.
+    timed: bool,
+    /// Whose reads must have views; `None` is everybody's.
+    whose: Option<i64>,
+}
+
 /// P1 to P4 of the checker notes, by trying all: an order of the writes, and a view for each read.
 fn lags(calls: &[Film]) -> bool {
-    fn orders(calls: &[Film], order: &mut Vec<usize>) -> bool {
+    explained(calls, Rule { timed: true, whose: None })
+}
+
+fn explained(calls: &[Film], rule: Rule) -> bool {
+    fn orders(calls: &[Film], order: &mut Vec<usize>, rule: Rule) -> bool {
         let is_write = |n: &usize| calls[*n].1.is_write();
         let answered = |n: usize| calls[n].3.as_ref().map(|(to, _)| *to);
         let all =
             (0..calls.len()).all(|n| !is_write(&n) || answered(n).is_none() || order.contains(&n));
-        if all && views(calls, order) {
+        if all && views(calls, order, rule) {
             return true;
         }
         for n in (0..calls.len()).filter(is_write) {
             let early = |other: &usize| {
                 let (a, b) = (&calls[*other], &calls[n]);
-                let before = answered(*other).is_some_and(|to| to < b.2);
+                let before = rule.timed && answered(*other).is_some_and(|to| to < b.2);
                 before || a.0 == b.0 && *other < n && answered(*other).is_some()
             };
             // A lost call takes effect before later effective ones of its session, or never.
@@ -133,7 +149,7 @@ fn lags(calls: &[Film]) -> bool {
                 continue;
             }
             order.push(n);
-            if orders(calls, order) {
+            if orders(calls, order, rule) {
                 return true;
             }
             order.pop();
@@ -141,8 +157,8 @@ fn lags(calls: &[Film]) -> bool {
         false
     }
     /// Whether each write has its answer in this order, and each read a view.
-    fn views(calls: &[Film], order: &[usize]) -> bool {
-        let asked = |n: usize| Asked { session: SessionId(calls[n].0), op: calls[n].1.clone() };
+    fn views(calls: &[Film], order: &[usize], rule: Rule) -> bool {
+        let asked = |n: usize| Asked::new(SessionId(calls[n].0), calls[n].1.clone());
         let mut states: Vec<State> = vec![Znodes.start()];
         for n in order {
             let mut state = states[states.len() - 1].clone();
@@ -153,7 +169,7 @@ fn lags(calls: &[Film]) -> bool {
             states.push(state);
         }
         let place = |n: usize| order.iter().position(|other| *other == n).map(|at| at + 1);
-        (1..=3).all(|session| {
+        (1..=3).filter(|session| rule.whose.is_none_or(|who| who == *session)).all(|session| {
             // The lowest view that the session may still have: the earliest that fits is the best.
             let mut least = 0;
             for n in (0..calls.len()).filter(|n| calls[*n].0 == session) {
@@ -168,13 +184,14 @@ fn lags(calls: &[Film]) -> bool {
                     let Some(at) = place(n).filter(|at| *at > least) else { return false };
                     least = at;
                 } else if matches!(calls[n].1, Op::Sync { .. }) {
-                    for (at, other) in order.iter().enumerate() {
+                    for (at, other) in order.iter().enumerate().filter(|_| rule.timed) {
                         if calls[*other].3.as_ref().is_some_and(|(to, _)| *to < calls[n].2) {
                             least = least.max(at + 1);
                         }
                     }
                 } else {
-                    let future = order.iter().position(|other| calls[*other].2 > *to);
+                    let later = |other: &usize| rule.timed && calls[*other].2 > *to;
+                    let future = order.iter().position(later);
                     let answer = Answer::new(result.clone());
                     let fits = |view: &usize| {
                         let mut state = states[*view].clone();
@@ -188,7 +205,41 @@ fn lags(calls: &[Film]) -> bool {
             true
         })
     }
-    orders(calls, &mut Vec::new())
+    orders(calls, &mut Vec::new(), rule)
+}
+
+/// A few calls of three sessions, the answers of which may be anything.
+fn some_calls(dice: &mut Dice, paths: &[&str]) -> Vec<Film> {
+    let mut calls: Vec<Film> = Vec::new();
+    for _ in 0..dice.between(2, 6) {
+        let version = *dice.pick(&[-1, 0, 1]);
+        let path = if paths.len() > 1 { *dice.pick(paths) } else { paths[0] };
+        let op = match dice.below(8) {
+            0 | 1 => create(path, CreateMode::Persistent),
+            2 => Op::Delete { path: path.into(), version: -1 },
+            3 => Op::SetData { path: path.into(), data: Some(b"2".to_vec()), version },
+            4 => Op::Sync { path: "/".into() },
+            _ => exists(path),
+        };
+        let (from, session) = (dice.below(12), 1 + dice.below(3) as i64);
+        let to = from + 1 + dice.below(9);
+        let stat = Stat { version: dice.below(2) as i32, data_length: 1, ..Stat::default() };
+        let fine = match &op {
+            Op::Create { .. } => made(path),
+            Op::Delete { .. } => Ok(Reply::Done),
+            Op::Sync { path } => Ok(Reply::Synced { path: path.clone() }),
+            _ => Ok(Reply::Stat(stat)),
+        };
+        let errors = [ErrorCode::NoNode, ErrorCode::NodeExists, ErrorCode::BadVersion];
+        let answer = match dice.below(6) {
+            0 => None,
+            1 if !matches!(op, Op::Sync { .. }) => Some((to, Err(*dice.pick(&errors)))),
+            _ => Some((to, fine)),
+        };
+        calls.push((session, op, from, answer));
+    }
+    calls.sort_by_key(|call| call.2);
+    calls
 }
 
 #[test]
@@ -196,34 +247,7 @@ fn reads_lag_as_they_are_defined_to() {
     let mut dice = Dice::new(3, "lag");
     let (mut illegal, mut stale) = (0, 0);
     for _ in 0..30_000 {
-        let mut calls: Vec<Film> = Vec::new();
-        for _ in 0..dice.between(2, 6) {
-            let version = *dice.pick(&[-1, 0, 1]);
-            let op = match dice.below(8) {
-                0 | 1 => create("/a", CreateMode::Persistent),
-                2 => Op::Delete { path: "/a".into(), version: -1 },
-                3 => Op::SetData { path: "/a".into(), data: Some(b"2".to_vec()), version },
-                4 => Op::Sync { path: "/".into() },
-                _ => exists("/a"),
-            };
-            let (from, session) = (dice.below(12), 1 + dice.below(3) as i64);
-            let to = from + 1 + dice.below(9);
-            let stat = Stat { version: dice.below(2) as i32, data_length: 1, ..Stat::default() };
-            let fine = match &op {
-                Op::Create { .. } => made("/a"),
-                Op::Delete { .. } => Ok(Reply::Done),
-                Op::Sync { path } => Ok(Reply::Synced { path: path.clone() }),
-                _ => Ok(Reply::Stat(stat)),
-            };
-            let errors = [ErrorCode::NoNode, ErrorCode::NodeExists, ErrorCode::BadVersion];
-            let answer = match dice.below(6) {
-                0 => None,
-                1 if !matches!(op, Op::Sync { .. }) => Some((to, Err(*dice.pick(&errors)))),
-                _ => Some((to, fine)),
-            };
-            calls.push((session, op, from, answer));
-        }
-        calls.sort_by_key(|call| call.2);
+        let calls = some_calls(&mut dice, &["/a"]);
         let slow = lags(&calls);
         let fast = found(&calls, Reads::Lag);
         assert_eq!(fast.is_legal(), slow, "{fast:?} of {calls:#?}");
@@ -235,7 +259,7 @@ fn reads_lag_as_they_are_defined_to() {
 }
 
 fn asked(op: Op) -> Asked {
-    Asked { session: SessionId(1), op }
+    Asked::new(SessionId(1), op)
 }
 
 #[test]
