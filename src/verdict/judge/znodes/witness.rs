@@ -17,6 +17,9 @@ pub const SEARCHED: usize = 5_000;
 /// Steps that this may take.
 const NODES: u64 = 1_000_000;
 
+/// Steps that a search may take which nobody asked for.
+const UNASKED: u64 = 10_000_000;
+
 /// Judges the columns of a history.
 pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement: &mut Judgement) {
     let (level, sync) = (judgement.level, question.sync);
@@ -85,8 +88,11 @@ pub fn beyond(lines: &Lines<'_>, question: &Question, judgement: &mut Judgement)
     judgement.properties = Vec::new();
     match lines.kept {
         Some(history) => {
+            let nodes = question.search.nodes.min(UNASKED);
+            let search = Options { nodes, ..question.search.clone() };
             judgement.mode = Mode::Search;
-            searched::judge(history, lines, question, judgement);
+            let question = Question { search, ..question.clone() };
+            searched::judge(history, lines, &question, judgement);
         }
         None => {
             if let Answer::Unknown(why) = &mut judgement.answer {
