@@ -28,8 +28,8 @@ use crate::verdict::views;
 use super::{Answer, Candidate, Judgement, Level, Mode, Object, Question, Why};
 use stream::Stream;
 
-/// How many answered calls (of a history whose reads have no zxids: writes) have to have their zxids
-/// before calls are no longer kept.
+/// How many answered calls have to have their zxids before calls are no longer kept: writes, where
+/// reads have none.
 const TRUSTED: u64 = 1_000;
 
 /// What is held of a history.
