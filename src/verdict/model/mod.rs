@@ -235,7 +235,8 @@ pub trait Model: Sized + Send + Sync {
     }
 
     /// A model that refuses more, knowing all operations that will ever happen: it may refuse any
-    /// step that is in no complete legal order of exactly these.
+    /// step that is in no complete legal order of exactly these, and forget what none of them can
+    /// tell apart.
     fn narrowed(&self, _ops: &[&Timed<Self::Op, Self::Answer>]) -> Option<Self> {
         None
     }

@@ -45,8 +45,8 @@ pub enum Saw {
 /// Transactions. Registers hold nothing at the start, and lists are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Txns {
-    /// The longest that was read of each list (see [`Model::narrowed`]).
-    longest: BTreeMap<i64, Elements>,
+    /// The longest that was read of each list, if all reads are known (see [`Model::narrowed`]).
+    longest: Option<BTreeMap<i64, Elements>>,
 }
 
 /// What is in registers that hold something, and in lists that are not empty.
@@ -60,6 +60,9 @@ pub struct State {
 /// Tags of registers and of lists, in hashes and as parts of the state.
 const REGISTER: u64 = 21;
 const LIST: u64 = 22;
+
+/// Stands for all elements of a list behind the last that anybody has read.
+const PAST: i64 = 0;
 
 /// The part of the state that nobody changes: what a transaction touches that sees nothing.
 const NOTHING: u64 = 23;
@@ -114,8 +117,8 @@ impl State {
 }
 
 impl Txns {
-    /// Carries out one operation of a transaction, if it can see this. What a write wrote over is
-    /// added to `undo`.
+    /// Carries out one operation of a transaction, if it can see this. What a write wrote over, and
+    /// what an append has added, goes to `undo`.
     fn one(
         &self,
         state: &mut State,
@@ -139,11 +142,22 @@ impl Txns {
                 true
             }
             Micro::Append(list, element) => {
-                let longest = self.longest.get(&list);
-                let known = longest.and_then(|longest| longest.get(state.list(list).len()));
-                let fits = known.is_none_or(|known| *known == element);
+                let place = state.list(list).len();
+                let (fits, appended) = match &self.longest {
+                    None => (true, Some(element)),
+                    Some(longest) => {
+                        let longest = longest.get(&list).map_or(&[][..], |all| &all[..]);
+                        match longest.get(place) {
+                            Some(known) => (*known == element, Some(element)),
+                            // Nobody has read so far: it does not matter what is there, nor how
+                            // much, but that there is something.
+                            None => (true, (place == longest.len()).then_some(PAST)),
+                        }
+                    }
+                };
                 if fits {
-                    state.append(list, element);
+                    undo.push(appended);
+                    appended.into_iter().for_each(|element| state.append(list, element));
                 }
                 fits
             }
@@ -158,7 +172,11 @@ impl Txns {
                 Micro::Write(register, _) => {
                     state.put(*register, undo.pop().flatten());
                 }
-                Micro::Append(list, _) => state.shorten(*list),
+                Micro::Append(list, _) => {
+                    if undo.pop().flatten().is_some() {
+                        state.shorten(*list);
+                    }
+                }
             }
         }
     }
@@ -199,7 +217,7 @@ impl Model for Txns {
     /// What each of its reads saw.
     type Answer = Vec<Saw>;
     type State = State;
-    /// What each of its writes wrote over.
+    /// What each of its writes wrote over, and each of its appends added.
     type Undo = Vec<Value>;
 
     fn start(&self) -> State {
@@ -254,7 +272,8 @@ impl Model for Txns {
     }
 
     /// A list passes through all that was read of it, within transactions, too. So the longest read
-    /// tells the order of its appends.
+    /// tells the order of its appends, and what is appended behind it is seen by nobody: one order
+    /// of that is as good as another.
     fn narrowed(&self, ops: &[&Timed<Vec<Micro>, Vec<Saw>>]) -> Option<Txns> {
         let mut longest: BTreeMap<i64, &Elements> = BTreeMap::new();
         for timed in ops {
@@ -272,7 +291,7 @@ impl Model for Txns {
             }
         }
         let longest = longest.into_iter().map(|(list, all)| (list, all.clone()));
-        Some(Txns { longest: longest.collect() })
+        Some(Txns { longest: Some(longest.collect()) })
     }
 
     fn weight(&self, state: &State) -> usize {

@@ -145,3 +145,22 @@ fn a_lost_transaction_happens_as_a_whole_or_not() {
     assert!(found(&[None, None]) && found(&[Some(1), Some(2)]));
     assert!(!found(&[Some(1), None]) && !found(&[None, Some(2)]));
 }
+
+/// Behind the last read lists grow in any order, which is no reason to try them all: the one that
+/// reads and must come first is found, and so is that there is no room for it.
+#[test]
+fn what_nobody_reads_any_more_is_not_ordered() {
+    use Micro::{Append, List};
+    let found = |end: u64| {
+        let lost = (0..20).map(|n| Timed::lost(100 + n, 0, vec![Append(1, 50 + n as i64)]));
+        let blind = (0..20).map(|n| {
+            let twice = vec![Append(1, n as i64), Append(2, n as i64)];
+            Timed::new(n, 1, 90, twice, Vec::new())
+        });
+        let early = Timed::new(99, end, end + 1, vec![List(1)], vec![Saw::All(vec![7].into())]);
+        let ops: Vec<_> = lost.chain(blind).chain([early]).collect();
+        check(&Txns::default(), &ops, &Options { nodes: 20_000, ..Options::default() })
+    };
+    assert!(found(80).is_legal());
+    assert!(found(91).is_illegal());
+}
