@@ -151,16 +151,16 @@ fn a_lost_transaction_happens_as_a_whole_or_not() {
 #[test]
 fn what_nobody_reads_any_more_is_not_ordered() {
     use Micro::{Append, List};
-    let found = |end: u64| {
+    let found = |many: u64, end: u64| {
         let lost = (0..20).map(|n| Timed::lost(100 + n, 0, vec![Append(1, 50 + n as i64)]));
-        let blind = (0..20).map(|n| {
+        let blind = (0..many).map(|n| {
             let twice = vec![Append(1, n as i64), Append(2, n as i64)];
             Timed::new(n, 1, 90, twice, Vec::new())
         });
         let early = Timed::new(99, end, end + 1, vec![List(1)], vec![Saw::All(vec![7].into())]);
         let ops: Vec<_> = lost.chain(blind).chain([early]).collect();
-        check(&Txns::default(), &ops, &Options { nodes: 20_000, ..Options::default() })
+        check(&Txns::default(), &ops, &Options { nodes: 100_000, ..Options::default() })
     };
-    assert!(found(80).is_legal());
-    assert!(found(91).is_illegal());
+    assert!(found(20, 80).is_legal());
+    assert!(found(10, 91).is_illegal());
 }
