@@ -133,8 +133,8 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Plan {
         settle: scenario.settle.unwrap_or(setting.tick * 4),
         net,
     };
-    if scenario.swarm.allows("knobs") && !scenario.knobs.contains_key("init_limit") {
-        knobs::leave_room(&mut plan);
+    if scenario.swarm.allows("knobs") {
+        knobs::leave_room(&mut plan, &scenario.knobs);
     }
     plan
 }

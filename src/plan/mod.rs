@@ -19,7 +19,7 @@ pub use fault::{EFFECTS, Fault, Pattern, Planned, Split, TO_CLIENT, Target, When
 pub use input::{InputError, Problem};
 pub use noise::{ClockPlan, Delay, DiskNoise, NetNoise, WorkNoise};
 pub use scenario::Scenario;
-pub use times::Times;
+pub use times::{Storm, Times};
 pub use workload::{Call, ClientPlan, Driver, Grant, Step};
 
 #[cfg(test)]

@@ -22,6 +22,24 @@ const SYNCS: u64 = 4;
 /// came before it.
 const WORKS: u64 = 4;
 
+/// Syncs of a log file that is behind: its header, its name, and all that it holds.
+const SYNCS_OF_FILE: u64 = 3;
+
+/// Records that a client costs which comes back and waits in vain: the session that it begins, its
+/// call, the end of that session.
+const IN_VAIN: u64 = 3;
+
+/// Clients that keep each other waiting (see [`Times::storm`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Storm {
+    /// How many, the most impatient ones.
+    pub clients: u64,
+    /// What the log takes for all that they ask for in one round.
+    pub takes_us: u64,
+    /// How long a round is when the last of them waits as long as it can.
+    pub limit_us: u64,
+}
+
 impl Times {
     /// Those of a plan.
     pub fn of(plan: &Plan) -> Times {
@@ -46,6 +64,48 @@ impl Times {
         let peers = plan.net.delay.least_us().saturating_mul(hops);
         let client = plan.net.client_delay.least_us().saturating_mul(2);
         client.saturating_add(peers).saturating_add(plan.disk.log_sync.least_us())
+    }
+
+    /// How long each client waits for an answer: two thirds of the timeout that servers grant it.
+    pub fn patience_us(plan: &Plan) -> Vec<u64> {
+        let tick_ms = plan.knob("tick_ms");
+        let bound = |name: &str, ticks: u64| match plan.knob(name) {
+            0 => tick_ms.saturating_mul(ticks),
+            ms => ms,
+        };
+        let low = bound("min_session_ms", 2).max(1);
+        let high = bound("max_session_ms", 20).max(low);
+        let granted = plan.clients.iter().map(|client| client.timeout_ms.clamp(low, high));
+        granted.map(|ms| ms * 1000 / 3 * 2).collect()
+    }
+
+    /// Clients that were all lost at once may keep each other waiting for ever: each begins a
+    /// session, waits for its call longer than it can, and comes back. A round of one takes its
+    /// patience, and what the log is behind; if that is more than its patience, too, the next round
+    /// is as vain. With a log whose files are full after a few records this happens (seed 429729 of
+    /// `moments`).
+    pub fn storm(plan: &Plan) -> Option<Storm> {
+        Times::storms(plan).find(|storm| storm.takes_us > storm.limit_us)
+    }
+
+    /// The shortest session timeout that keeps clients out of storms, in ms; none if they are.
+    pub fn calm_session_ms(plan: &Plan) -> Option<u64> {
+        let storms = Times::storms(plan).filter(|storm| storm.takes_us > storm.limit_us);
+        // A round is twice two thirds of the timeout.
+        storms.map(|storm| storm.takes_us.saturating_mul(3) / 4 / 1000 + 2).max()
+    }
+
+    /// The most impatient client, the two most impatient ones, and so on.
+    fn storms(plan: &Plan) -> impl Iterator<Item = Storm> {
+        let file_us = plan.disk.log_sync.tame().most_us().saturating_mul(SYNCS_OF_FILE);
+        let records = plan.knob("log_roll").max(1);
+        let mut patience = Times::patience_us(plan);
+        patience.sort_unstable();
+        (1..).zip(patience).map(move |(clients, us)| Storm {
+            clients,
+            takes_us: file_us.saturating_mul(clients * IN_VAIN) / records,
+            limit_us: us.saturating_mul(2),
+        })
     }
 
     /// So many ticks by the clock of a plan that runs fastest.

@@ -94,10 +94,18 @@ pub fn election(setting: &Setting<'_>, knobs: &mut BTreeMap<String, u64>) {
     }
 }
 
-/// One who follows first may dial once in vain. It has time to come back before its leader gives
-/// it up, or they would miss each other for ever (seed 994999).
-pub fn leave_room(plan: &mut Plan) {
+/// What a scenario has not fixed is raised just so far that no correct ensemble fails by it.
+pub fn leave_room(plan: &mut Plan, fixed: &BTreeMap<String, u64>) {
+    // Clients that come back together wait long enough for each other (seed 429729 of `moments`).
+    if let Some(ms) = Times::calm_session_ms(plan).filter(|_| !fixed.contains_key("min_session_ms"))
+    {
+        plan.knobs.insert("min_session_ms".to_string(), ms);
+    }
+    // One who follows first may dial once in vain. It has time to come back before its leader gives
+    // it up, or they would miss each other for ever (seed 994999).
     let first_us = Times::of(plan).first_packet_us(plan);
     let ticks = (plan.knob("init_limit")..=100).find(|t| Times::ticks_us(plan, *t) >= first_us);
-    plan.knobs.insert("init_limit".to_string(), ticks.unwrap_or(100));
+    if !fixed.contains_key("init_limit") {
+        plan.knobs.insert("init_limit".to_string(), ticks.unwrap_or(100));
+    }
 }

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::base::{Config, PeerId, PeerSet};
-use crate::plan::{Fault, Plan, Target, Times};
+use crate::plan::{Fault, Plan, Storm, Target, Times};
 
 /// How long the world lets a dial wait for its answer.
 const DIAL_US: u64 = 4_000_000;
@@ -63,6 +63,8 @@ pub enum Excuse {
         /// Two thirds of the timeout that servers grant it.
         limit_us: u64,
     },
+    /// Clients that were lost together keep each other waiting for ever.
+    Storm(Storm),
 }
 
 impl fmt::Display for Excuse {
@@ -94,6 +96,11 @@ impl fmt::Display for Excuse {
                 f,
                 "an answer to client {client} takes {takes_us} us, and it waits for {limit_us} \
                  us"
+            ),
+            Excuse::Storm(Storm { clients, takes_us, limit_us }) => write!(
+                f,
+                "{clients} clients that come back together keep the log busy for {takes_us} us, \
+                 and come back again after {limit_us} us: raise `min_session_ms` or `log_roll`"
             ),
         }
     }
@@ -178,18 +185,10 @@ fn of_knocks(plan: &Plan, times: &Times) -> Option<Excuse> {
 }
 
 fn of_sessions(plan: &Plan) -> Option<Excuse> {
-    let tick_ms = plan.knob("tick_ms");
-    let bound = |name: &str, ticks: u64| match plan.knob(name) {
-        0 => tick_ms.saturating_mul(ticks),
-        ms => ms,
-    };
-    let low = bound("min_session_ms", 2).max(1);
-    let high = bound("max_session_ms", 20).max(low);
     let takes_us = Times::least_answer_us(plan);
-    let limits =
-        plan.clients.iter().map(|client| client.timeout_ms.clamp(low, high) * 1000 / 3 * 2);
     let short = |(client, limit_us): (usize, u64)| {
         (takes_us > limit_us).then_some(Excuse::Session { client: client + 1, takes_us, limit_us })
     };
-    limits.enumerate().find_map(short)
+    let short = Times::patience_us(plan).into_iter().enumerate().find_map(short);
+    short.or_else(|| Times::storm(plan).map(Excuse::Storm))
 }

@@ -63,6 +63,17 @@ fn each_excuse_names_what_a_persons_edit_has_made_impossible() {
         plan.knobs.insert("dial_retry_ms".to_string(), ms);
     };
     assert_eq!(name(&late), is("InitLimit"));
+    // From seed 429729 of `moments`: a file for each record, and clients that wait for less.
+    let stormy = |plan: &mut Plan| {
+        plan.knobs.insert("log_roll".to_string(), 1);
+        plan.disk.log_sync = slow(50_000);
+    };
+    assert_eq!(name(&stormy), None);
+    let hasty = |plan: &mut Plan| {
+        stormy(plan);
+        plan.clients.iter_mut().for_each(|client| client.timeout_ms = 400);
+    };
+    assert_eq!(name(&hasty), is("Storm(Storm"));
     let impatient = |plan: &mut Plan| {
         let knobs = [("finalize_wait_ms", 10_000), ("dial_retry_ms", 1), ("init_limit", 100)];
         plan.knobs.extend(knobs.map(|(name, ms)| (name.to_string(), ms)));
@@ -103,4 +114,21 @@ fn a_core_without_a_quorum_and_a_client_without_a_server_are_excused() {
     assert_eq!(Excuse::of_core(&[one, two], &demands), Some(client));
     let core = vec![one];
     assert_eq!(Excuse::of_core(&[one], &demands), Some(Excuse::NoQuorum { core }));
+}
+
+/// Eight clients of seed 429729, drawn without that rule, kept each other waiting for ever.
+#[test]
+fn the_shortest_session_that_is_no_storm_is_enough() {
+    let default = Scenario::embedded("default").expect("it is embedded");
+    let mut plan = draw(&default, 429_729);
+    let enough = plan.knob("min_session_ms");
+    let excused = |plan: &mut Plan, ms: u64| {
+        plan.knobs.insert("min_session_ms".to_string(), ms);
+        Excuse::of(plan)
+    };
+    assert_eq!(excused(&mut plan, enough), None);
+    let least = (1..enough).rev().find(|ms| excused(&mut plan, *ms).is_some());
+    assert!(least.is_some_and(|least| least + 3 > enough), "{least:?} and {enough}");
+    let Some(Excuse::Storm(storm)) = excused(&mut plan, 0) else { panic!("it was a storm") };
+    assert!(storm.clients > 1 && storm.takes_us > storm.limit_us, "{storm:?}");
 }
