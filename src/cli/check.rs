@@ -199,15 +199,8 @@ fn one(
         let hint = "orders of each key may contradict each other: leave out `--keys`";
         return Err(Refusal::on_line(0, what, hint));
     }
-    // Which model it is shows over all keys, not in each.
-    let object = match question.object {
-        Some(object) => object,
-        None => judge::detect(&foreign)?,
-    };
-    let question = Question { object: Some(object), ..question.clone() };
     let mut worst = Exit::Held;
-    for (key, foreign) in foreign.by_key() {
-        let judgement = judge::judge_part(foreign, &question)?;
+    for (key, judgement) in judge::judge_by_key(foreign, question)? {
         worst = worse(worst, tell(args, file, Some(&key), &judgement, put));
     }
     Ok(worst)

@@ -99,7 +99,9 @@ impl Pairing {
         line: u32,
         words: &mut Words,
     ) -> Result<(), Refusal> {
-        let key = event.key.as_ref().map(|key| self.keying.named(key, &mut self.calls, words));
+        // The keys of a transaction stand in its value.
+        let key = event.key.as_ref().filter(|_| !txn);
+        let key = key.map(|key| self.keying.named(key, &mut self.calls, words));
         let call = self.calls.get_mut(open);
         let same = if txn { txn::is_txn(words.text(event.f)) } else { call.f == event.f };
         if !same || key.is_some_and(|key| key != call.key) {
@@ -127,6 +129,10 @@ impl Pairing {
     /// Keeps of lists that a call has read only what is new in them.
     fn share(&mut self, at: usize, words: &mut Words) {
         let call = self.calls.get_mut(at);
+        if call.end != End::Ok {
+            // What it read may never have been, and would not be a beginning of what others read.
+            return;
+        }
         if !call.several {
             let reads = matches!(words.text(call.f), "r" | "read");
             if reads && matches!(call.got, Value::List(_)) {

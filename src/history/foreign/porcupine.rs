@@ -304,6 +304,8 @@ fn end(call: &mut Call, output: &Value, words: &Words) {
     let plain = ["read", "get", "write", "put", "append"].contains(&words.text(call.f));
     call.end = match () {
         () if is("unknown", true) => End::Unknown,
+        () if is("refused", true) => End::Refused,
+        () if is("failed", true) => End::Failed,
         () if !plain && (is("ok", false) || *output == Value::Bool(false)) => End::Refused,
         () => End::Ok,
     };

@@ -427,3 +427,66 @@ fn a_failing_source_is_told_apart_from_a_short_text() {
     let refusal = read(&mut Broken(false), Format::Edn).expect_err("it breaks");
     assert!(refusal.what.contains("the disk is gone"), "{refusal}");
 }
+
+/// An invocation and its end, as EDN.
+fn ended(process: u64, f: &str, asked: &str, end: &str, got: &str) -> String {
+    format!(
+        "{{:type :invoke, :process {process}, :f :{f}, :value {asked}}}\n\
+         {{:type :{end}, :process {process}, :f :{f}, :value {got}}}\n"
+    )
+}
+
+#[test]
+fn what_failed_is_written_as_having_failed() {
+    let mut text = String::new();
+    for f in ["write", "cas"] {
+        let value = if f == "cas" { "[1 2]" } else { "1" };
+        text.push_str(&ended(0, f, value, "fail", value));
+        text.push_str(&ended(1, f, value, "fail", ":timed-out"));
+        text.push_str(&ended(2, f, value, "ok", value));
+    }
+    let ends = |bytes: &mut &[u8], format| {
+        let foreign = read(bytes, format).expect("it can be read");
+        let ends: Vec<End> = foreign.calls.iter().map(|call| call.end).collect();
+        (ends, foreign)
+    };
+    let (wanted, foreign) = ends(&mut text.as_bytes(), Format::Edn);
+    assert_eq!(wanted, [End::Refused, End::Failed, End::Ok].repeat(2));
+    for format in [Format::Edn, Format::Json, Format::Lines, Format::Porcupine] {
+        let mut bytes = Vec::new();
+        write::write(&foreign, format, &mut bytes).expect("memory holds it");
+        assert_eq!(ends(&mut bytes.as_slice(), format).0, wanted, "{format:?}");
+    }
+}
+
+/// What maps of texts append has a field for its key, but not among transactions.
+#[test]
+fn texts_that_transactions_append_stay_transactions() {
+    let mut text = ended(0, "txn", "[[:append :x \"a\"]]", "ok", "[[:append :x \"a\"]]");
+    text.push_str(&ended(0, "txn", "[[:r :x nil]]", "ok", "[[:r :x [\"a\"]]]"));
+    let foreign = read(&mut text.as_bytes(), Format::Edn).expect("it can be read");
+    for format in [Format::Edn, Format::Json, Format::Lines] {
+        let mut bytes = Vec::new();
+        write::write(&foreign, format, &mut bytes).expect("memory holds it");
+        let again = read(&mut bytes.as_slice(), format).expect("it can be read");
+        let keys: Vec<u32> = again.calls.iter().map(|call| call.key).collect();
+        assert_eq!(keys, [1, 1], "{format:?}: {}", String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
+fn a_failed_transaction_may_say_why_and_is_no_list_that_grows() {
+    let excuse = ended(0, "txn", "[[:w :x 1]]", "fail", "[:aborted \"conflict\"]");
+    assert!(told(&excuse).contains("Failed") || told(&excuse).contains("Refused"), "{excuse}");
+    let mut text =
+        ended(0, "txn", "[[:r :x nil] [:r :y nil]]", "fail", "[[:r :x [1 2 9]] [:r :y []]]");
+    let seen = "[[:r :x [1 2 3]] [:r :y []]]";
+    text.push_str(&ended(0, "txn", "[[:r :x nil] [:r :y nil]]", "ok", seen));
+    let foreign = read(&mut text.as_bytes(), Format::Edn).expect("it can be read");
+    let last = foreign.calls.iter().last().expect("there are two");
+    let first = last.got.as_list().and_then(|seen| seen.first());
+    assert!(matches!(first, Some(Value::Prefix { len: 3, .. })), "{first:?}");
+    // A field for a key says nothing of a transaction.
+    let keyed = text.replace(":f :txn", ":f :txn, :key 7");
+    assert_eq!(told(&keyed), told(&text));
+}

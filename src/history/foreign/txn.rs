@@ -148,7 +148,7 @@ pub(crate) fn ended<'k>(
         (None, Kind::Ok) => return Err(other("without its operations")),
     };
     let excuse = parts.iter().any(|part| part.as_list().is_none());
-    if kind == Kind::Info && excuse {
+    if kind != Kind::Ok && excuse {
         return Ok(written.clone());
     }
     let many = asked().count();

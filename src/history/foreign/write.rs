@@ -13,6 +13,18 @@ use super::{Act, Call, End, Foreign, Kind, Micro};
 struct Point<'a> {
     call: &'a Call,
     kind: Kind,
+    form: Form,
+}
+
+/// How a call is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// By itself, with its key in its value if it has one.
+    Plain,
+    /// With a field for its key.
+    Kv,
+    /// As a transaction.
+    Txn,
 }
 
 /// Writes a history in one of the formats of other tools; in our own, nothing.
@@ -44,15 +56,19 @@ fn events(foreign: &Foreign, line: Line, out: &mut dyn Write) -> io::Result<()> 
 }
 
 fn points(foreign: &Foreign) -> Vec<Point<'_>> {
+    let words = &foreign.words;
+    let is_txn = |call: &Call| call.several || ["r", "w"].contains(&words.text(call.f));
+    let txns = foreign.calls.iter().any(is_txn);
     let mut points = Vec::with_capacity(foreign.calls.len() * 2);
     for call in foreign.calls.iter() {
-        points.push((call.invoked, Point { call, kind: Kind::Invoke }));
+        let form = form(words, call, txns);
+        points.push((call.invoked, Point { call, kind: Kind::Invoke, form }));
         let kind = match call.end {
             End::Ok => Kind::Ok,
             End::Refused | End::Failed => Kind::Fail,
             End::Unknown => Kind::Info,
         };
-        points.push((call.returned, Point { call, kind }));
+        points.push((call.returned, Point { call, kind, form }));
     }
     // Stable: those that never ended stay in the order of their calls.
     points.sort_by_key(|(at, _)| *at);
@@ -70,16 +86,17 @@ impl Kind {
     }
 }
 
-/// The operations of key-value lines, which have a field for the key.
-fn is_kv(words: &Words, call: &Call) -> bool {
-    call.key != 0 && ["get", "put"].contains(&words.text(call.f))
-        || words.text(call.f) == "append" && matches!(call.asked, Value::Text(_))
-}
-
-/// Whether it is written as a transaction.
-fn is_txn(words: &Words, call: &Call) -> bool {
-    let one = call.key != 0 && ["r", "w", "append"].contains(&words.text(call.f));
-    call.several || one && !is_kv(words, call)
+/// How a call is written, beside transactions or not: maps of texts have appends, too.
+fn form(words: &Words, call: &Call, txns: bool) -> Form {
+    let is = |names: &[&str]| names.contains(&words.text(call.f));
+    let keyed = call.key != 0;
+    match call.asked {
+        _ if call.several => Form::Txn,
+        _ if keyed && is(&["get", "put"]) => Form::Kv,
+        Value::Text(_) if !txns && is(&["append"]) => Form::Kv,
+        _ if keyed && is(&["r", "w", "append"]) => Form::Txn,
+        _ => Form::Plain,
+    }
 }
 
 /// A transaction of several operations; with what was read, if it ended well.
@@ -106,14 +123,14 @@ fn value(foreign: &Foreign, point: &Point<'_>) -> Value {
         (Kind::Invoke | Kind::Fail | Kind::Info, _) => &call.asked,
     };
     let key = || foreign.keys.get(call.key).clone();
-    if is_txn(&foreign.words, call) {
-        let f = Value::Keyword(call.f);
-        return Value::list(vec![Value::list(vec![f, key(), value.clone()])]);
+    match point.form {
+        Form::Txn => {
+            let f = Value::Keyword(call.f);
+            Value::list(vec![Value::list(vec![f, key(), value.clone()])])
+        }
+        Form::Plain if call.key != 0 => Value::list(vec![key(), value.clone()]),
+        Form::Plain | Form::Kv => value.clone(),
     }
-    if call.key != 0 && !is_kv(&foreign.words, call) {
-        return Value::list(vec![key(), value.clone()]);
-    }
-    value.clone()
 }
 
 /// Whether an empty answer is an answer.
@@ -124,8 +141,8 @@ fn is_read(foreign: &Foreign, call: &Call) -> bool {
 fn edn(foreign: &Foreign, point: &Point<'_>, index: usize, line: &mut String) {
     let (call, words) = (point.call, &foreign.words);
     let kind = point.kind.name();
-    let f = if is_txn(words, call) { "txn" } else { words.text(call.f) };
-    if is_kv(words, call) {
+    let f = if point.form == Form::Txn { "txn" } else { words.text(call.f) };
+    if point.form == Form::Kv {
         line.push_str(&format!("{{:process {}, :type :{kind}, :f :{f}, :key ", call.process));
         words.put(foreign.keys.get(call.key), line);
         line.push_str(", :value ");
@@ -152,7 +169,7 @@ fn error(point: &Point<'_>) -> Option<&'static str> {
 
 fn columns(foreign: &Foreign, point: &Point<'_>, _: usize, line: &mut String) {
     let (call, words) = (point.call, &foreign.words);
-    let f = if is_txn(words, call) { "txn" } else { words.text(call.f) };
+    let f = if point.form == Form::Txn { "txn" } else { words.text(call.f) };
     let kind = point.kind.name();
     line.push_str(&format!("INFO  jepsen.util - {}\t:{kind}\t:{f}\t", call.process));
     if let Some(error) = error(point) {
@@ -161,7 +178,7 @@ fn columns(foreign: &Foreign, point: &Point<'_>, _: usize, line: &mut String) {
         return;
     }
     let value = value(foreign, point);
-    match is_kv(words, call) {
+    match point.form == Form::Kv {
         true => words.put(&Value::list(vec![foreign.keys.get(call.key).clone(), value]), line),
         false => words.put(&value, line),
     }
@@ -169,10 +186,10 @@ fn columns(foreign: &Foreign, point: &Point<'_>, _: usize, line: &mut String) {
 
 fn json(foreign: &Foreign, point: &Point<'_>, index: usize, line: &mut String) {
     let (call, words) = (point.call, &foreign.words);
-    let f = if is_txn(words, call) { "txn" } else { words.text(call.f) };
+    let f = if point.form == Form::Txn { "txn" } else { words.text(call.f) };
     line.push_str(&format!("{{\"type\":\"{}\",\"f\":\"{f}\",\"value\":", point.kind.name()));
     put_json(words, &value(foreign, point), line);
-    if is_kv(words, call) {
+    if point.form == Form::Kv {
         line.push_str(",\"key\":");
         put_json(words, foreign.keys.get(call.key), line);
     }
@@ -225,7 +242,9 @@ fn operation(foreign: &Foreign, call: &Call, end: u32, line: &mut String) {
     line.push_str(&format!("}},\"Call\":{},\"Output\":{{", call.invoked));
     match call.end {
         End::Unknown => line.push_str("\"Unknown\":true"),
-        End::Refused | End::Failed => line.push_str("\"Ok\":false"),
+        // Of plain operations readers have to take any other `Ok` for done.
+        End::Refused => line.push_str("\"Ok\":false,\"Refused\":true"),
+        End::Failed => line.push_str("\"Ok\":false,\"Failed\":true"),
         End::Ok => {
             line.push_str("\"Ok\":true,\"Value\":");
             let got = call.several.then(|| several(foreign, call, true));

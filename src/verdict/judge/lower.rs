@@ -124,6 +124,8 @@ impl Numbers {
     fn of(&mut self, value: &Value) -> i64 {
         match value {
             Value::Int(number) if *number >= OTHERS_END => return *number,
+            // Equal to the list that it is a beginning of, wherever that stands whole.
+            Value::Prefix { .. } => return self.of(&self.words.clone().whole(value.clone())),
             _ => {}
         }
         if let Some(id) = self.ids.get(value) {

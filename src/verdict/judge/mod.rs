@@ -32,7 +32,7 @@ mod znodes;
 
 use std::collections::BTreeSet;
 
-use crate::history::foreign::{Call, End, Foreign, Refusal, Value};
+use crate::history::foreign::{Act, Call, End, Foreign, Refusal, Value};
 
 use super::model::{Fifo, Kv, Lists, Model, Mutex, Queue, Register, Set, Txns};
 use super::search::{self, Checker};
@@ -291,26 +291,61 @@ macro_rules! judge_keys {
 /// # Errors
 /// What no model here can judge, and a history of which nobody was told anything.
 pub fn judge(foreign: Foreign, question: &Question) -> Result<Judgement, Refusal> {
-    let answered = |call: &Call| call.end != End::Unknown;
-    if !foreign.calls.iter().any(answered) {
-        let line = foreign.calls.iter().next().map_or(0, |call| u64::from(call.line));
-        let what = format!("none of the {} calls was answered", foreign.calls.len());
-        return Err(Refusal::on_line(line, what, "a history without answers proves nothing"));
-    }
+    says_something(&foreign)?;
     let judgement = judge_part(foreign, question)?;
     if judgement.judged == 0 {
-        let total = judgement.calls;
-        let what = format!("none of the {total} calls says anything: all failed, or have no end");
-        return Err(Refusal::on_line(1, what, "an empty history proves nothing"));
+        return Err(says_nothing(judgement.calls));
     }
     Ok(judgement)
+}
+
+/// Refuses a history in which nothing was answered.
+fn says_something(foreign: &Foreign) -> Result<(), Refusal> {
+    let answered = |call: &Call| call.end != End::Unknown;
+    if foreign.calls.iter().any(answered) {
+        return Ok(());
+    }
+    let line = foreign.calls.iter().next().map_or(0, |call| u64::from(call.line));
+    let what = format!("none of the {} calls was answered", foreign.calls.len());
+    Err(Refusal::on_line(line, what, "a history without answers proves nothing"))
+}
+
+fn says_nothing(calls: u64) -> Refusal {
+    let what = format!("none of the {calls} calls says anything: all failed, or have no end");
+    Refusal::on_line(1, what, "an empty history proves nothing")
+}
+
+/// Judges each key of a history, or each group of keys that transactions bind together, by itself.
+///
+/// # Errors
+/// What no model here can judge, and a history that says nothing at all.
+pub fn judge_by_key(
+    foreign: Foreign,
+    question: &Question,
+) -> Result<Vec<(String, Judgement)>, Refusal> {
+    says_something(&foreign)?;
+    // Which model it is shows over all keys, not in each.
+    let object = match question.object {
+        Some(object) => object,
+        None => detect(&foreign)?,
+    };
+    let question = Question { object: Some(object), ..question.clone() };
+    let calls = foreign.calls.len() as u64;
+    let mut all = Vec::new();
+    for (key, foreign) in foreign.by_key() {
+        all.push((key, judge_part(foreign, &question)?));
+    }
+    if all.iter().all(|(_, judgement)| judgement.judged == 0) {
+        return Err(says_nothing(calls));
+    }
+    Ok(all)
 }
 
 /// Judges some calls of a history, of which there may be none that says anything.
 ///
 /// # Errors
 /// What no model here can judge.
-pub fn judge_part(foreign: Foreign, question: &Question) -> Result<Judgement, Refusal> {
+fn judge_part(foreign: Foreign, question: &Question) -> Result<Judgement, Refusal> {
     let object = match question.object {
         Some(object) => object,
         None => detect(&foreign)?,
@@ -392,11 +427,15 @@ fn searched<M: Model>(
 /// Operations that no model here has, or not one alone.
 pub fn detect(foreign: &Foreign) -> Result<Object, Refusal> {
     let mut names = BTreeSet::new();
-    let (mut texts, mut counts, mut several) = (false, false, false);
+    let (mut texts, mut counts, mut several, mut lists) = (false, false, false, false);
+    let is_list = |value: &Value| matches!(value, Value::List(_) | Value::Prefix { .. });
     for call in foreign.calls.iter() {
         if call.several {
             several = true;
-            names.extend(call.micros(&foreign.words).map(|micro| micro.act.name()));
+            for micro in call.micros(&foreign.words) {
+                names.insert(micro.act.name());
+                lists |= micro.act == Act::Read && is_list(micro.value);
+            }
             continue;
         }
         let name = foreign.words.text(call.f);
@@ -412,6 +451,7 @@ pub fn detect(foreign: &Foreign) -> Result<Object, Refusal> {
         found.map_or(0, |call| u64::from(call.line))
     };
     match () {
+        () if several && lists && only(&["r", "read"]) => Ok(Object::List),
         () if several && only(&["r", "w", "read", "write"]) => Ok(Object::Registers),
         () if !several && only(&["read", "write", "cas", "r", "w"]) => Ok(Object::Register),
         () if has("append") && only(&["append", "r", "read"]) && (several || !texts) => {

@@ -102,3 +102,50 @@ fn no_number_of_hands_changes_a_word() {
     let enough = [("True", 10), ("False", 10), ("Unknown", 10), ("Unknown by memory", 2)];
     assert!(enough.iter().all(|(word, least)| many(word) >= *least), "{words:?}");
 }
+
+/// Calls one after the other, each with its value and what it ended with, as EDN; judged.
+fn judged(calls: &[(&str, &str, &str)]) -> Result<(Object, &'static str), String> {
+    let mut text = String::new();
+    for (end, asked, got) in calls {
+        let event = |kind: &str, value: &str| {
+            format!("{{:type :{kind}, :process 0, :f :txn, :value {value}}}\n")
+        };
+        text.push_str(&event("invoke", asked));
+        text.push_str(&event(end, got));
+    }
+    let read = || read(&mut text.as_bytes(), Format::Edn).expect("it can be read");
+    let question = Question::default();
+    let whole = judge(read(), &question).map_err(|refusal| refusal.to_string());
+    let apart = judge_by_key(read(), &question).map_err(|refusal| refusal.to_string());
+    assert_eq!(whole.as_ref().err(), apart.as_ref().err(), "by keys or not");
+    whole.map(|judgement| (judgement.object, judgement.answer.word()))
+}
+
+/// Lists that are kept once are still values like any other.
+#[test]
+fn registers_hold_lists() {
+    let write = ("ok", "[[:w :x [1 2 3]] [:w :y 1]]", "[[:w :x [1 2 3]] [:w :y 1]]");
+    let read = |x| ("ok", "[[:r :x nil] [:r :y nil]]", x);
+    let right = [write, read("[[:r :x [1 2 3]] [:r :y 1]]")];
+    assert_eq!(judged(&right), Ok((Object::Registers, "true")));
+    let wrong = [write, read("[[:r :x [1 2 4]] [:r :y 1]]")];
+    assert_eq!(judged(&wrong), Ok((Object::Registers, "false")));
+    let long = [write, read("[[:r :x [1 2 3 4]] [:r :y 1]]")];
+    assert_eq!(judged(&long), Ok((Object::Registers, "false")));
+}
+
+#[test]
+fn reads_of_lists_alone_are_of_lists() {
+    let lists = [("ok", "[[:r :x nil] [:r :y nil]]", "[[:r :x []] [:r :y nil]]")];
+    assert_eq!(judged(&lists), Ok((Object::List, "true")));
+    let registers = [("ok", "[[:r :x nil] [:r :y nil]]", "[[:r :x nil] [:r :y nil]]")];
+    assert_eq!(judged(&registers), Ok((Object::Registers, "true")));
+}
+
+#[test]
+fn nothing_answered_is_nothing_judged_by_keys_either() {
+    let why = judged(&[("info", "[[:append :x 1]]", "nil")]).expect_err("it says nothing");
+    assert!(why.contains("none of the 1 calls was answered"), "{why}");
+    let why = judged(&[("fail", "[[:append :x 1]]", "nil")]).expect_err("it says nothing");
+    assert!(why.contains("all failed, or have no end"), "{why}");
+}
