@@ -28,6 +28,14 @@ impl Zab {
         let Station::Leading(leader) = &mut self.station else { return };
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
         let peer_last = handle.reported;
+        if let Some(keep) = peer_last.and_then(|p| self.history.keeps(p, self.current)) {
+            let diff = peer_last == Some(keep);
+            let (mode, kind) = match diff {
+                true => (SyncMode::Empty, packet::DIFF),
+                false => (SyncMode::Trunc, packet::TRUNC),
+            };
+            return self.send_sync(peer, mode, kind, keep, VecDeque::new(), cx);
+        }
         let min = self.history.window.front().map_or(self.history.applied, |entry| entry.zxid);
         let files = match peer_last {
             Some(p) if p < min => self.log.log.files_after(p),
@@ -166,7 +174,7 @@ impl Zab {
             SyncMode::Empty | SyncMode::Diff | SyncMode::DiskDiff | SyncMode::Trunc => {}
         }
         if decide!(self, cx.fx, register()) == Register::WithChoice {
-            self.register(peer, cx);
+            self.register(peer, zxid, cx);
         }
         let Station::Leading(leader) = &mut self.station else { return };
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
@@ -183,14 +191,17 @@ impl Zab {
     }
 
     /// From now on the learner gets every proposal and commit; first what is committed but not
-    /// applied, and what is outstanding.
-    pub(super) fn register(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
+    /// applied, and what is outstanding, as far as it goes beyond what the learner has kept.
+    pub(super) fn register(&mut self, peer: PeerId, kept: Zxid, cx: &mut Cx<'_>) {
         let Station::Leading(leader) = &mut self.station else { return };
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
         handle.forwarding = true;
         handle.acked = self.history.committed.max(self.current.start());
         for (at, entry) in self.history.tail.iter().enumerate() {
             let zxid = entry.zxid;
+            if zxid <= kept {
+                continue;
+            }
             let bytes = wire::write(packet::PROPOSAL, zxid.wire(), Some(&entry.record));
             handle.send(wire::tag(packet::PROPOSAL, zxid), bytes, cx.fx);
             if at < self.history.ready {

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::{Digest, Zxid};
+use crate::base::{Digest, Epoch, Zxid};
 use crate::disk::Entry;
 use crate::process::{Effects, Note};
 
@@ -73,6 +73,16 @@ impl History {
             }
             self.window.push_back(entry);
         }
+    }
+
+    /// Up to where a learner keeps its log, if that holds more of this epoch than the leader has
+    /// applied: to the last of it that is committed. This learner's ack may have committed it, with
+    /// the leader's own log behind; a cut to what the leader has applied would take it from a
+    /// quorum for a moment (seed 3332800). None if it holds no such thing.
+    pub fn keeps(&self, last: Zxid, epoch: Epoch) -> Option<Zxid> {
+        let committed = self.tail.iter().take(self.ready).map(|entry| entry.zxid);
+        let same = last.epoch() == epoch && last > self.applied;
+        committed.rev().find(|zxid| same && *zxid <= last && zxid.epoch() == epoch)
     }
 
     /// The last zxid of all that is known here.
@@ -164,5 +174,30 @@ impl Zab {
 
     pub(super) fn tell_restored(&mut self, cx: &mut Cx<'_>) {
         cx.fx.note(Note::Restored { zxid: self.history.applied, tree: cx.app.digest() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_learner_keeps_what_is_committed_and_no_more() {
+        let z = |epoch: u32, counter: u32| Zxid::new(Epoch(epoch), counter);
+        let entry = |zxid: Zxid| Entry { zxid, record: std::sync::Arc::from(&[][..]) };
+        let mut history = History::new(10);
+        history.applied = z(2, 2);
+        history.tail = [z(2, 3), z(2, 4), z(2, 5)].map(entry).into();
+        let all = [z(1, 9), z(2, 0), z(2, 2), z(2, 3), z(2, 4), z(2, 5), z(2, 9), z(3, 1)];
+        let kept = |history: &History| all.map(|last| history.keeps(last, Epoch(2)));
+        assert_eq!(kept(&history), [None; 8], "nothing is committed");
+        history.ready = 2;
+        let (three, four) = (Some(z(2, 3)), Some(z(2, 4)));
+        assert_eq!(kept(&history), [None, None, None, three, four, four, four, None]);
+        // What an older epoch has left is no proposal of this leader.
+        history.tail[0].zxid = z(1, 9);
+        history.applied = z(1, 8);
+        assert_eq!(history.keeps(z(1, 9), Epoch(2)), None);
+        assert_eq!(history.keeps(z(2, 4), Epoch(2)), four);
     }
 }

@@ -386,7 +386,7 @@ impl Zab {
         }
         if late {
             self.deliver_all(cx);
-            self.register(peer, cx);
+            self.register(peer, Zxid::ZERO, cx);
         }
         let Station::Leading(leader) = &mut self.station else { return };
         if leader.phase == Phase::Broadcast {

@@ -9,6 +9,9 @@
 //!
 //! Invariant: what the learner keeps, followed by what it is sent, is the leader's own history; so
 //! a cut always goes to a zxid that the leader has (ZOOKEEPER-1154).
+//!
+//! `max` is what the leader has applied. Where more is committed, and the learner holds it, that
+//! is kept, and nobody asks here ([`super::history::History::keeps`]).
 
 use std::collections::VecDeque;
 
