@@ -85,27 +85,27 @@ impl Times {
     /// is as vain. With a log whose files are full after a few records this happens (seed 429729 of
     /// `moments`).
     pub fn storm(plan: &Plan) -> Option<Storm> {
-        Times::storms(plan).find(|storm| storm.takes_us > storm.limit_us)
+        Times::storms(plan).next()
     }
 
     /// The shortest session timeout that keeps clients out of storms, in ms; none if they are.
     pub fn calm_session_ms(plan: &Plan) -> Option<u64> {
-        let storms = Times::storms(plan).filter(|storm| storm.takes_us > storm.limit_us);
         // A round is twice two thirds of the timeout.
-        storms.map(|storm| storm.takes_us.saturating_mul(3) / 4 / 1000 + 2).max()
+        Times::storms(plan).map(|storm| storm.takes_us.saturating_mul(3) / 4 / 1000 + 2).max()
     }
 
-    /// The most impatient client, the two most impatient ones, and so on.
+    /// Of the most impatient client, the two most impatient ones, and so on, those that are one.
     fn storms(plan: &Plan) -> impl Iterator<Item = Storm> {
         let file_us = plan.disk.log_sync.tame().most_us().saturating_mul(SYNCS_OF_FILE);
         let records = plan.knob("log_roll").max(1);
         let mut patience = Times::patience_us(plan);
         patience.sort_unstable();
-        (1..).zip(patience).map(move |(clients, us)| Storm {
+        let rounds = (1..).zip(patience).map(move |(clients, us)| Storm {
             clients,
             takes_us: file_us.saturating_mul(clients * IN_VAIN) / records,
             limit_us: us.saturating_mul(2),
-        })
+        });
+        rounds.filter(|storm| storm.takes_us > storm.limit_us)
     }
 
     /// So many ticks by the clock of a plan that runs fastest.

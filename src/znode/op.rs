@@ -274,6 +274,48 @@ pub enum Op {
 }
 
 impl Op {
+    /// The operations of a multi or multiRead; of any other the operation itself.
+    pub fn parts(&self) -> &[Op] {
+        match self {
+            Op::Multi(parts) | Op::MultiRead(parts) => parts,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    /// The ACL that it gives a node; of a multi its parts have theirs.
+    pub fn acl(&self) -> &[Acl] {
+        match self {
+            Op::Create { acl, .. }
+            | Op::CreateContainer { acl, .. }
+            | Op::CreateTtl { acl, .. }
+            | Op::SetAcl { acl, .. } => acl,
+            Op::Delete { .. }
+            | Op::Exists { .. }
+            | Op::GetData { .. }
+            | Op::SetData { .. }
+            | Op::GetChildren { .. }
+            | Op::Check { .. }
+            | Op::Sync { .. }
+            | Op::Multi(_)
+            | Op::MultiRead(_)
+            | Op::SetWatches { .. }
+            | Op::Ping
+            | Op::CreateSession { .. }
+            | Op::CloseSession
+            | Op::DeleteContainer { .. }
+            | Op::GetAcl { .. }
+            | Op::AddAuth { .. }
+            | Op::AddWatch { .. }
+            | Op::CheckWatches { .. }
+            | Op::RemoveWatches { .. }
+            | Op::SetWatches2 { .. }
+            | Op::GetEphemerals { .. }
+            | Op::GetAllChildrenNumber { .. }
+            | Op::WhoAmI
+            | Op::Reconfig { .. } => &[],
+        }
+    }
+
     /// Whether it becomes a transaction.
     pub fn is_write(&self) -> bool {
         match self {

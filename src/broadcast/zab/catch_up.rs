@@ -28,14 +28,6 @@ impl Zab {
         let Station::Leading(leader) = &mut self.station else { return };
         let Some(handle) = leader.learners.get_mut(&peer) else { return };
         let peer_last = handle.reported;
-        if let Some(keep) = peer_last.and_then(|p| self.history.keeps(p, self.current)) {
-            let diff = peer_last == Some(keep);
-            let (mode, kind) = match diff {
-                true => (SyncMode::Empty, packet::DIFF),
-                false => (SyncMode::Trunc, packet::TRUNC),
-            };
-            return self.send_sync(peer, mode, kind, keep, VecDeque::new(), cx);
-        }
         let min = self.history.window.front().map_or(self.history.applied, |entry| entry.zxid);
         let files = match peer_last {
             Some(p) if p < min => self.log.log.files_after(p),
@@ -44,7 +36,8 @@ impl Zab {
         let budget = self.log.log.snapshot_size().saturating_mul(self.knobs.snap_size_percent);
         let files = files.filter(|(_, bytes)| bytes.saturating_mul(100) <= budget);
         let (last, window) = (self.history.applied, &self.history.window);
-        let input = SyncInput { peer_last, last, window, disk: files.is_some() };
+        let keeps = peer_last.and_then(|p| self.history.keeps(p, self.current));
+        let input = SyncInput { peer_last, last, window, keeps, disk: files.is_some() };
         match decide!(self, cx.fx, sync(&input)) {
             Choice::Empty => {
                 let p = peer_last.unwrap_or(last);

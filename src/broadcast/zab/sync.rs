@@ -11,7 +11,7 @@
 //! a cut always goes to a zxid that the leader has (ZOOKEEPER-1154).
 //!
 //! `max` is what the leader has applied. Where more is committed, and the learner holds it, that
-//! is kept, and nobody asks here ([`super::history::History::keeps`]).
+//! is where its cut goes ([`super::history::History::keeps`]).
 
 use std::collections::VecDeque;
 
@@ -27,6 +27,8 @@ pub struct SyncInput<'a> {
     pub last: Zxid,
     /// The last transactions up to `last`, ascending and without a gap.
     pub window: &'a VecDeque<Entry>,
+    /// Up to where the learner keeps what it holds beyond `last`, as it is committed.
+    pub keeps: Option<Zxid>,
     /// Whether reading the log back to the learner's last zxid is allowed and cheap enough.
     pub disk: bool,
 }
@@ -52,6 +54,10 @@ pub enum Choice {
 /// The decision of spec 6.7, cases in its order.
 pub fn choose(input: &SyncInput<'_>) -> Choice {
     let Some(p) = input.peer_last else { return Choice::Snap };
+    if let Some(keep) = input.keeps {
+        let (cut, from) = (Some(keep), input.window.len());
+        return if p == keep { Choice::Empty } else { Choice::Send { cut, from } };
+    }
     let min = input.window.front().map_or(input.last, |entry| entry.zxid);
     let max = input.window.back().map_or(input.last, |entry| entry.zxid);
     if p == input.last {
@@ -115,6 +121,15 @@ mod tests {
         Zxid::new(Epoch(epoch), counter)
     }
 
+    fn input(
+        peer_last: Option<Zxid>,
+        last: Zxid,
+        window: &VecDeque<Entry>,
+        disk: bool,
+    ) -> SyncInput<'_> {
+        SyncInput { peer_last, last, window, keeps: None, disk }
+    }
+
     /// All histories of up to three epochs with up to three transactions each.
     fn histories() -> Vec<Vec<Zxid>> {
         let mut all = Vec::new();
@@ -161,7 +176,7 @@ mod tests {
                         for disk in [false, true] {
                             let p = z(epoch, counter);
                             let peer_last = Some(p);
-                            let input = SyncInput { peer_last, last, window: &window, disk };
+                            let input = input(peer_last, last, &window, disk);
                             let want = naive(&history[start..], last, disk, p);
                             assert_eq!(choose(&input), want, "{history:?} from {start}, p {p}");
                             checked += 1;
@@ -181,7 +196,7 @@ mod tests {
             for epoch in 0..5 {
                 for counter in 0..5 {
                     let peer_last = Some(z(epoch, counter));
-                    let input = SyncInput { peer_last, last, window: &window, disk: false };
+                    let input = input(peer_last, last, &window, false);
                     if let Choice::Send { cut: Some(cut), from } = choose(&input) {
                         assert!(history.contains(&cut) || cut == last);
                         assert!(history.get(from).is_none_or(|next| *next > cut));
@@ -194,8 +209,19 @@ mod tests {
     #[test]
     fn a_learner_that_demands_a_snapshot_gets_one() {
         let window: VecDeque<Entry> = [z(1, 1)].map(entry).into();
-        let input = SyncInput { peer_last: None, last: z(1, 1), window: &window, disk: true };
-        assert_eq!(choose(&input), Choice::Snap);
+        assert_eq!(choose(&input(None, z(1, 1), &window, true)), Choice::Snap);
+    }
+
+    #[test]
+    fn what_is_committed_ahead_of_the_leader_is_not_cut() {
+        let window: VecDeque<Entry> = [z(1, 1), z(1, 2)].map(entry).into();
+        let choice = |counter, keeps| {
+            let plain = input(Some(z(1, counter)), z(1, 2), &window, true);
+            choose(&SyncInput { keeps, ..plain })
+        };
+        assert_eq!(choice(4, Some(z(1, 4))), Choice::Empty);
+        assert_eq!(choice(5, Some(z(1, 4))), Choice::Send { cut: Some(z(1, 4)), from: 2 });
+        assert_eq!(choice(4, None), Choice::Send { cut: Some(z(1, 2)), from: 2 });
     }
 
     #[test]

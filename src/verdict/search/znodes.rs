@@ -211,36 +211,8 @@ fn depends_on_more(code: ErrorCode) -> bool {
 }
 
 fn makes_ephemerals(op: &Op) -> bool {
-    match op {
-        Op::Create { mode, .. } => mode.is_ephemeral(),
-        Op::Multi(parts) => parts.iter().any(makes_ephemerals),
-        Op::Delete { .. }
-        | Op::Exists { .. }
-        | Op::GetData { .. }
-        | Op::SetData { .. }
-        | Op::GetChildren { .. }
-        | Op::Check { .. }
-        | Op::Sync { .. }
-        | Op::MultiRead(_)
-        | Op::SetWatches { .. }
-        | Op::Ping
-        | Op::CreateSession { .. }
-        | Op::CreateContainer { .. }
-        | Op::CreateTtl { .. }
-        | Op::DeleteContainer { .. }
-        | Op::SetAcl { .. }
-        | Op::GetAcl { .. }
-        | Op::AddAuth { .. }
-        | Op::AddWatch { .. }
-        | Op::CheckWatches { .. }
-        | Op::RemoveWatches { .. }
-        | Op::SetWatches2 { .. }
-        | Op::GetEphemerals { .. }
-        | Op::GetAllChildrenNumber { .. }
-        | Op::WhoAmI
-        | Op::Reconfig { .. }
-        | Op::CloseSession => false,
-    }
+    let is_ephemeral = |part: &Op| matches!(part, Op::Create { mode, .. } if mode.is_ephemeral());
+    op.parts().iter().any(is_ephemeral)
 }
 
 #[cfg(test)]

@@ -39,35 +39,14 @@ pub(crate) fn is_beyond(op: &Op) -> bool {
 /// Whether judging the operation takes quotas or the config: what servers do about these, at times
 /// of their own, is no part of a tree without a past, which a search asks.
 pub(crate) fn is_unsearched(op: &Op) -> bool {
-    match op {
+    op.parts().iter().any(|part| match part {
         Op::Create { path, .. }
         | Op::CreateContainer { path, .. }
         | Op::CreateTtl { path, .. }
         | Op::SetData { path, .. }
         | Op::Delete { path, .. } => in_quota(path),
-        Op::Multi(parts) | Op::MultiRead(parts) => parts.iter().any(is_unsearched),
-        Op::Reconfig { .. } => true,
-        Op::DeleteContainer { .. }
-        | Op::SetAcl { .. }
-        | Op::GetAcl { .. }
-        | Op::AddAuth { .. }
-        | Op::AddWatch { .. }
-        | Op::CheckWatches { .. }
-        | Op::RemoveWatches { .. }
-        | Op::SetWatches2 { .. }
-        | Op::GetEphemerals { .. }
-        | Op::GetAllChildrenNumber { .. }
-        | Op::WhoAmI
-        | Op::Exists { .. }
-        | Op::GetData { .. }
-        | Op::GetChildren { .. }
-        | Op::Check { .. }
-        | Op::Sync { .. }
-        | Op::SetWatches { .. }
-        | Op::Ping
-        | Op::CreateSession { .. }
-        | Op::CloseSession => false,
-    }
+        other => matches!(other, Op::Reconfig { .. }),
+    })
 }
 
 /// An ACL that says the same to everybody, or none at all.

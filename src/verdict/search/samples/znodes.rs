@@ -36,11 +36,12 @@ impl Sample for Znodes {
     }
 
     fn wrong(&self, _op: &Asked, right: Answer, dice: &mut impl Draw) -> Answer {
-        let errors = [ErrorCode::NoNode, ErrorCode::NodeExists, ErrorCode::NoAuth];
+        let errors =
+            [ErrorCode::NoNode, ErrorCode::NodeExists, ErrorCode::BadVersion, ErrorCode::NoAuth];
         let result = match right.result {
             Err(code) if dice.below(2) == 0 => Err(code),
-            Err(_) => Err(errors[dice.below(3) as usize]),
-            Ok(Reply::Done) => Err(errors[dice.below(3) as usize]),
+            Err(_) => Err(*dice.pick(&errors)),
+            Ok(Reply::Done) => Err(*dice.pick(&errors)),
             Ok(reply) => Ok(spoilt(reply, dice)),
         };
         Answer { result, ..right }

@@ -161,7 +161,7 @@ fn is_judged(operation: &Operation) -> bool {
 
 /// Whether it is known whom its ACLs let in.
 fn is_known(op: &Op, failed: Option<ErrorCode>) -> bool {
-    entries(op).into_iter().all(|entry| match entry.id.scheme.as_deref() {
+    entries(op).all(|entry| match entry.id.scheme.as_deref() {
         None | Some("world" | "digest" | "auth") => true,
         // Where a client is, is not known; but a refusal lets nobody in.
         Some("ip") => failed.is_some(),
@@ -172,73 +172,15 @@ fn is_known(op: &Op, failed: Option<ErrorCode>) -> bool {
 /// Whether an answer may depend on who asks.
 fn is_personal(op: &Op) -> bool {
     let scheme = |entry: &Acl| entry.id.scheme.clone().unwrap_or_default();
-    *op == Op::WhoAmI || entries(op).into_iter().any(|entry| scheme(entry) != "world")
+    *op == Op::WhoAmI || entries(op).any(|entry| scheme(entry) != "world")
 }
 
 /// The entries of all ACLs that it sets.
-fn entries(op: &Op) -> Vec<&Acl> {
-    match op {
-        Op::Create { acl, .. }
-        | Op::CreateContainer { acl, .. }
-        | Op::CreateTtl { acl, .. }
-        | Op::SetAcl { acl, .. } => acl.iter().collect(),
-        Op::Multi(parts) => parts.iter().flat_map(entries).collect(),
-        Op::Delete { .. }
-        | Op::Exists { .. }
-        | Op::GetData { .. }
-        | Op::SetData { .. }
-        | Op::GetChildren { .. }
-        | Op::Check { .. }
-        | Op::Sync { .. }
-        | Op::MultiRead(_)
-        | Op::SetWatches { .. }
-        | Op::Ping
-        | Op::CreateSession { .. }
-        | Op::CloseSession
-        | Op::DeleteContainer { .. }
-        | Op::GetAcl { .. }
-        | Op::AddAuth { .. }
-        | Op::AddWatch { .. }
-        | Op::CheckWatches { .. }
-        | Op::RemoveWatches { .. }
-        | Op::SetWatches2 { .. }
-        | Op::GetEphemerals { .. }
-        | Op::GetAllChildrenNumber { .. }
-        | Op::WhoAmI
-        | Op::Reconfig { .. } => Vec::new(),
-    }
+fn entries(op: &Op) -> impl Iterator<Item = &Acl> {
+    op.parts().iter().flat_map(Op::acl)
 }
 
 /// Whether it makes a node that the servers may take away, and nobody knows what it is called.
 fn is_unnamed(op: &Op) -> bool {
-    match op {
-        Op::CreateTtl { sequential, .. } => *sequential,
-        Op::Multi(parts) => parts.iter().any(is_unnamed),
-        Op::Create { .. }
-        | Op::Delete { .. }
-        | Op::Exists { .. }
-        | Op::GetData { .. }
-        | Op::SetData { .. }
-        | Op::GetChildren { .. }
-        | Op::Check { .. }
-        | Op::Sync { .. }
-        | Op::MultiRead(_)
-        | Op::SetWatches { .. }
-        | Op::Ping
-        | Op::CreateSession { .. }
-        | Op::CloseSession
-        | Op::CreateContainer { .. }
-        | Op::DeleteContainer { .. }
-        | Op::SetAcl { .. }
-        | Op::GetAcl { .. }
-        | Op::AddAuth { .. }
-        | Op::AddWatch { .. }
-        | Op::CheckWatches { .. }
-        | Op::RemoveWatches { .. }
-        | Op::SetWatches2 { .. }
-        | Op::GetEphemerals { .. }
-        | Op::GetAllChildrenNumber { .. }
-        | Op::WhoAmI
-        | Op::Reconfig { .. } => false,
-    }
+    op.parts().iter().any(|part| matches!(part, Op::CreateTtl { sequential: true, .. }))
 }
