@@ -63,8 +63,8 @@ pub struct BenchCheckArgs {
     /// Instead compare the checker with trying every order, on so many small histories per model
     #[arg(long, value_name = "N")]
     pub differential: Option<u64>,
-    /// Only this model: register, mutex, set, queue, fifo, map, lists, transactions or znodes; or
-    /// sweep, views: the checks by zxids
+    /// Only this model: register, mutex, set, queue, fifo-queue, kv, list-append, multi-register or
+    /// znodes; or sweep, views: the checks by zxids
     #[arg(long, value_name = "NAME", requires = "differential")]
     pub model: Option<String>,
     /// Where the small histories are drawn from

@@ -36,7 +36,8 @@ pub struct CheckArgs {
     /// Remember what was tried itself, not its hash
     #[arg(long)]
     pub exact: bool,
-    /// Steps that a search may take
+    /// Steps that a search may take; if absent 100,000,000, or 10,000,000 where zxids were there
+    /// and could not be used
     #[arg(long, value_name = "N")]
     pub budget: Option<u64>,
     /// Megabytes that a search may hold, about, beside the history; 256 if absent

@@ -231,9 +231,9 @@ fn differential(histories: u64, args: &BenchCheckArgs, as_json: bool) -> Done {
         )*};
     }
     compared!(
-        "register": Register::default(), "mutex": Mutex, "set": Set, "queue": Queue, "fifo": Fifo,
-        "map": Kv::default(), "lists": Lists::default(), "transactions": Txns::default(),
-        "znodes": Znodes
+        "register": Register::default(), "mutex": Mutex, "set": Set, "queue": Queue,
+        "fifo-queue": Fifo, "kv": Kv::default(), "list-append": Lists::default(),
+        "multi-register": Txns::default(), "znodes": Znodes
     );
     let witness =
         [("sweep", sweep::differential::compare as fn(_, _) -> _), ("views", views::compare)];
@@ -264,7 +264,7 @@ fn differential(histories: u64, args: &BenchCheckArgs, as_json: bool) -> Done {
         let Compared { histories, illegal, disagreements } = compared;
         let (wrong, cpu) = (disagreements.len(), nanos / 1_000_000);
         say(&format!(
-            "{name:<10} {histories:>9} histories {illegal:>8} illegal {wrong:>3} disagreements \
+            "{name:<14} {histories:>9} histories {illegal:>8} illegal {wrong:>3} disagreements \
              {cpu:>8} ms\n"
         ));
         disagreements.iter().take(3).for_each(|wrong| say(&format!("  {wrong}\n")));
