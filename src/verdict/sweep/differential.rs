@@ -54,6 +54,7 @@ pub(super) fn refused(history: &History, log: &[Committed]) -> Option<&'static s
     match check(&mut shown(history, log)).judge(Level::SyncLinearizable, SyncFlavour::Strict) {
         Judged::Holds => None,
         Judged::Broken(breach) | Judged::Undecided(breach) => Some(breach.kind),
+        Judged::Beyond(name) => Some(name),
     }
 }
 

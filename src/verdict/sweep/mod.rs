@@ -67,9 +67,10 @@ pub enum Judged {
     Holds,
     /// This one does not, and is the first in real time.
     Broken(Breach),
-    /// A lost call may have done one thing or another; as it was guessed, this does not hold. Or
-    /// there is an operation that only the witness judges.
+    /// A lost call may have done one thing or another; as it was guessed, this does not hold.
     Undecided(Breach),
+    /// There is an operation, of this name, that the sweep does not know.
+    Beyond(&'static str),
 }
 
 /// What the sweep found.
@@ -85,15 +86,15 @@ pub struct Report {
     pub staleness: Staleness,
     /// Calls without an answer that took effect, with their zxids.
     pub found: Vec<(CallId, Zxid)>,
-    /// An operation that is judged by the witness only: nothing is decided then.
-    pub beyond: Option<Breach>,
+    /// The name of an operation that the sweep does not know: nothing is decided then.
+    pub beyond: Option<&'static str>,
 }
 
 impl Report {
     /// What the history came to at a level.
     pub fn judge(&self, level: Level, sync: SyncFlavour) -> Judged {
-        if let Some(beyond) = &self.beyond {
-            return Judged::Undecided(beyond.clone());
+        if let Some(beyond) = self.beyond {
+            return Judged::Beyond(beyond);
         }
         let demanded = |breach: &&Breach| level.demands(breach.property, sync);
         if let Some(breach) = self.breaches.iter().find(demanded) {
@@ -147,17 +148,7 @@ fn report(replay: replay::Replay<'_>) -> Report {
         }
     }
     let [breaches, doubts] = lists;
-    let beyond = tape.beyond.map(|(call, name)| Breach {
-        property: "ReadValue",
-        kind: "witness_only",
-        time: 0,
-        rank: 0,
-        call: Some(call),
-        detail: format!(
-            "`{name}`, as it is used here, is not judged in histories yet, only in runs"
-        ),
-    });
-    Report { breaches, doubts, properties, staleness, found, beyond }
+    Report { breaches, doubts, properties, staleness, found, beyond: tape.beyond }
 }
 
 /// Checks a history as clients kept it.

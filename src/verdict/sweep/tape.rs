@@ -218,7 +218,7 @@ pub struct Tape {
     /// Events without a zxid since the last answer, by connection.
     caught: BTreeMap<u32, Vec<(i32, u32)>>,
     /// An operation that this check does not know: the history is the witness's to judge.
-    pub(super) beyond: Option<(CallId, &'static str)>,
+    pub(super) beyond: Option<&'static str>,
     by_session: BTreeMap<SessionId, u32>,
     by_conn: BTreeMap<ConnId, u32>,
     open: BTreeMap<CallId, u32>,
@@ -421,7 +421,7 @@ impl Tape {
     ) {
         let (session, conn) = (self.session(session), self.conn(conn));
         self.carries[conn as usize] = session;
-        self.beyond = self.beyond.or_else(|| is_beyond(op).then(|| (id, op.name())));
+        self.beyond = self.beyond.or_else(|| is_beyond(op).then(|| op.name()));
         let part = self.request(op);
         let index = self.calls.len() as u32;
         let call = self.tick(at, Tick::Called(index));

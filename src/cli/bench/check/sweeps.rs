@@ -41,6 +41,7 @@ fn row(name: &'static str, tape: &mut Tape, how: &str) -> Result<Row, String> {
     let came_to = match judged {
         Judged::Holds => "holds".to_string(),
         Judged::Undecided(doubt) => format!("undecided, {} {}", doubt.property, doubt.kind),
+        Judged::Beyond(name) => return Err(format!("`{name}` is not known to the sweep")),
         Judged::Broken(breach) => {
             return Err(format!("a legal history is judged illegal: {}", breach.detail));
         }

@@ -242,7 +242,9 @@ fn answer(judged: Judged, lines: &Lines<'_>) -> Answer {
     match judged {
         Judged::Holds => Answer::True,
         Judged::Broken(breach) => Answer::False(first_words(&breach, lines)),
-        Judged::Undecided(Breach { kind: "witness_only", detail, .. }) => Answer::Unknown(detail),
+        Judged::Beyond(name) => Answer::Unknown(format!(
+            "`{name}`, as it is used here, is judged in runs and by searching only"
+        )),
         Judged::Undecided(Breach { property, detail, .. }) => {
             let what = "what lost calls did, and which sessions ended unseen, is not known; as \
                         guessed";

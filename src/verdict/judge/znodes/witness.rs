@@ -31,7 +31,9 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
         table.map(|(name, asked, broken)| (*name, *asked, *broken, demanded(name))).collect();
     judgement.answer = match report.judge(level, sync) {
         Judged::Broken(breach) => Answer::False(why(&breach, &report.found, lines, question)),
-        judged @ (Judged::Holds | Judged::Undecided(_)) => answer(judged, lines),
+        judged @ (Judged::Holds | Judged::Undecided(_) | Judged::Beyond(_)) => {
+            answer(judged, lines)
+        }
     };
     if let (Answer::True, true, Some(history)) = (&judgement.answer, question.order, lines.kept) {
         judgement.order = order(history, &report.found, lines);
@@ -47,7 +49,7 @@ pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement:
     if let (Answer::False(_), true) = (&judgement.answer, reads_only) {
         match views::check_tape(tape, level, sync) {
             Judged::Broken(_) => {}
-            judged @ (Judged::Holds | Judged::Undecided(_)) => {
+            judged @ (Judged::Holds | Judged::Undecided(_) | Judged::Beyond(_)) => {
                 judgement.mode = Mode::Views;
                 judgement.answer = answer(judged, lines);
             }

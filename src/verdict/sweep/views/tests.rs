@@ -32,7 +32,9 @@ fn histories_hold_without_the_zxids_of_reads() {
             match check(&history, Level::SyncLinearizable, SyncFlavour::Strict) {
                 Judged::Holds => {}
                 Judged::Undecided(_) => undecided += 1,
-                Judged::Broken(breach) => panic!("seed {seed}, lost {lost}: {breach:?}"),
+                judged @ (Judged::Broken(_) | Judged::Beyond(_)) => {
+                    panic!("seed {seed}, lost {lost}: {judged:?}")
+                }
             }
         }
     }
