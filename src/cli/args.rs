@@ -65,7 +65,8 @@ pub enum Verb {
     /// Keep a plan that once failed, to be tried first by every `zoosim fuzz`
     #[command(after_help = "example: zoosim regress add reports/runs/x/plan.json --name lost-ack")]
     Regress(RegressArgs),
-    /// Show what there is: faults, invariants, scenarios, operations, bugs, knobs, moments
+    /// Show what there is: faults, invariants, scenarios, operations, bugs, knobs, moments,
+    /// policies
     #[command(after_help = "example: zoosim list faults --markdown")]
     List(ListArgs),
     /// Judge histories from files: zoosim's own, Jepsen's, Porcupine's
@@ -176,16 +177,16 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "A..B")]
     pub seeds: Option<String>,
     /// For so many seconds
-    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub seconds: Option<u64>,
     /// Until nothing new (a signature, or a word of the coverage tables) was seen for so many seeds
-    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub until_quiet: Option<u64>,
     /// Count seeds from a commit's name: other seeds for each commit, the same for one
     #[arg(long, value_name = "GIT_SHA")]
     pub seed_from: Option<String>,
     /// Threads; as many as processors if absent. The results do not depend on it
-    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub jobs: Option<usize>,
     /// Plant this bug in every plan, and expect it to be caught
     #[arg(long, value_name = "NAME")]
@@ -194,7 +195,7 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "NAME", default_value = "swarm", value_parser = parse_policy)]
     pub policy: Policy,
     /// Stop after so many seeds with findings
-    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub stop_after: Option<u64>,
     /// Where failing runs are written
     #[arg(long, value_name = "DIR", default_value = RUNS)]
@@ -216,10 +217,13 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "seed_from")]
     pub ledger: Option<PathBuf>,
     /// What to call this build in the ledger: a commit, for instance
-    #[arg(long, value_name = "TEXT", default_value = "", requires = "ledger")]
+    #[arg(long, value_name = "TEXT", default_value = "", requires = "ledger", value_parser = parse_label)]
     pub label: String,
     /// Only print the sums of the ledger, by scenario and policy, and by label
-    #[arg(long, requires = "ledger", conflicts_with_all = ["scenarios", "seeds", "seconds"])]
+    #[arg(long, requires = "ledger", conflicts_with_all = [
+        "scenarios", "seeds", "seconds", "until_quiet", "stop_after", "bug", "coverage", "junit",
+        "json", "label"
+    ])]
     pub totals: bool,
     /// Print the sums as tables for documents
     #[arg(long, requires = "totals")]
@@ -239,12 +243,13 @@ pub struct ShrinkArgs {
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<String>,
     /// Stop after so many seconds: what is best by then depends on the machine
-    #[arg(long, value_name = "N", value_parser = at_least_one::<u64>)]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub seconds: Option<u64>,
     /// Stop after so many simulated events: the same on every machine
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Where the small plan is written; beside the run's report if absent
+    /// Where the small plan is written (`.json`; its report goes beside it, as `.txt`); in the run's
+    /// folder under `reports/runs` if absent
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print what came of it as a line of JSON
@@ -296,7 +301,7 @@ pub struct CrashpointsArgs {
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = up_to_an_hour())]
     pub down: u64,
     /// Threads; as many as processors if absent. The results do not depend on it
-    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub jobs: Option<usize>,
     /// Where failing runs are written
     #[arg(long, value_name = "DIR", default_value = RUNS)]
@@ -394,9 +399,29 @@ fn parse_roots(text: &str) -> Result<u64, String> {
 }
 
 /// A number of things of which none would be nothing to do.
-fn at_least_one<T: std::str::FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
-    let number = text.parse::<T>().map_err(|_| format!("`{text}` is no such number"))?;
-    if number == T::default() { Err("it must be at least 1".to_string()) } else { Ok(number) }
+fn at_least_one(text: &str) -> Result<u64, String> {
+    let number = text.parse().map_err(|_| format!("`{text}` is no such number"))?;
+    if number == 0 { Err("it must be at least 1".to_string()) } else { Ok(number) }
+}
+
+/// A label stands in cells of tables.
+fn parse_label(text: &str) -> Result<String, String> {
+    match text.find(|one: char| one.is_control() || one == '|') {
+        None => Ok(text.to_string()),
+        Some(_) => Err("a label has no `|` and is of one line".to_string()),
+    }
+}
+
+/// How many threads: no machine has more processors, and each costs memory before it does anything.
+fn threads(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|threads| (1..=1_024).contains(threads));
+    number.ok_or_else(|| format!("`{text}` is not from 1 to 1024"))
+}
+
+/// Seconds of which there is at least one.
+fn parse_cap(text: &str) -> Result<u64, String> {
+    let seconds = parse_seconds(text)?;
+    if seconds == 0 { Err("nothing is found in no time".to_string()) } else { Ok(seconds) }
 }
 
 fn parse_seconds(text: &str) -> Result<u64, String> {

@@ -63,7 +63,9 @@ fn quiet(voters: u8, calls: u64, calm_at: u64) -> String {
 pub fn bench(kit: &Kit, args: &BenchArgs) -> Done {
     match &args.verb {
         Some(BenchVerb::Bugs(bugs)) => return bugs::bugs(kit, bugs, args.json || bugs.json),
-        Some(BenchVerb::Mutations(args)) => return mutations::mutations(kit, args),
+        Some(BenchVerb::Mutations(mutations)) => {
+            return mutations::mutations(kit, mutations, args.json);
+        }
         Some(BenchVerb::Check(check)) => return check::check(check, args.json),
         None => {}
     }

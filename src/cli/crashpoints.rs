@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ use super::args::CrashpointsArgs;
 use super::find::{self, Subject};
 use super::record::{can_write, record};
 use super::told::wanted;
-use super::{Done, Exit, is_expected, jobs, say};
+use super::{Done, Exit, interrupt, is_expected, jobs, say};
 
 /// Crashes it everywhere.
 pub fn crashpoints(kit: &Kit, args: &CrashpointsArgs) -> Done {
@@ -36,7 +37,9 @@ pub fn crashpoints(kit: &Kit, args: &CrashpointsArgs) -> Done {
             "`{name}`, seed {seed} has no peer {peer}\nhint: its peers are p1 to p{voters}"
         ));
     }
-    let all = crash_everywhere(&plan, kit, peer, args.down, jobs(args.jobs));
+    let interrupt = interrupt()?;
+    let enough = || interrupt.load(Ordering::Relaxed);
+    let all = crash_everywhere(&plan, kit, peer, args.down, jobs(args.jobs), &enough);
     let all = all.map_err(|none| match none {
         NoPoints::Cannot(cannot) => cannot.to_string(),
         NoPoints::Fails(signature) => format!(
@@ -55,6 +58,7 @@ pub fn crashpoints(kit: &Kit, args: &CrashpointsArgs) -> Done {
     let undecided = all.points.iter().any(|(_, judged, _)| matches!(judged, Judged::Undecided(_)));
     Ok(match &expect {
         Expect::Pass if !found.is_empty() => Exit::Violated,
+        _ if all.left > 0 => Exit::Incomplete,
         Expect::Pass if undecided => Exit::Undecided,
         Expect::Pass => Exit::Held,
         Expect::Violation(_) if is_missed(&expect, &found) => Exit::Violated,
@@ -168,6 +172,9 @@ fn text(name: &str, plan: &Plan, expect: &Expect, all: &Enumerated, found: &[Fou
         crate::report::text::paragraph(&mut text, "  ", &finding.detail);
         text.push_str(&format!("  {replay}\n"));
     }
+    if all.left > 0 {
+        text.push_str(&format!("\ncut short: {} more crash points were not tried\n", all.left));
+    }
     if found.is_empty() {
         text.push_str("\nno crash shows a violation\n");
     }
@@ -204,7 +211,7 @@ fn as_json(
     });
     json!({
         "zoosim": "crashpoints/1", "source": name, "seed": plan.seed, "peer": args.peer,
-        "down_ms": args.down, "events": all.steps, "points": all.points.len(),
+        "down_ms": args.down, "events": all.steps, "points": all.points.len(), "left": all.left,
         "without": all.without.as_ref().map(ToString::to_string),
         "expected": wanted(expect), "missed": missed,
         "table": rows.collect::<Vec<Value>>(), "violations": found.collect::<Vec<Value>>(),

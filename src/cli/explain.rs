@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ use crate::run::CannotRun;
 use super::args::{ExplainArgs, RUNS};
 use super::find::{Named, seeded};
 use super::replay::same_run;
-use super::{Done, Exit, say};
+use super::{Done, Exit, interrupt, say};
 
 /// How many events behind a parting are shown of each run.
 const BEHIND: usize = 5;
@@ -34,8 +35,10 @@ pub fn explain(kit: &Kit, args: &ExplainArgs) -> Done {
     same_run(kit, &plan, digest, Path::new(RUNS), &args.what)?;
     let kit = &kit_for(&plan, kit);
     let cannot = |cannot: CannotRun| cannot.to_string();
+    let interrupt = interrupt()?;
+    let enough = || interrupt.load(Ordering::Relaxed);
     let past = cone(&plan, kit).map_err(cannot)?;
-    let shares = curve(&plan, kit, args.points, args.tails as u32).map_err(cannot)?;
+    let shares = curve(&plan, kit, args.points, args.tails as u32, &enough).map_err(cannot)?;
     let (Some(past), Some(shares)) = (past, shares) else {
         let name = subject.source.name();
         return Err(format!(
@@ -53,7 +56,7 @@ pub fn explain(kit: &Kit, args: &ExplainArgs) -> Done {
         text.push_str(&curve_text(&shares));
         say(&text);
     }
-    Ok(Exit::Held)
+    Ok(if shares.left > 0 { Exit::Incomplete } else { Exit::Held })
 }
 
 /// The events of a cone worth telling: time, step, what was seen, and the step that sent it.
@@ -130,7 +133,7 @@ fn toggles_text(plan: &Plan, toggled: &[Toggled]) -> String {
     let (at, common) = (parting.at, parting.common);
     text.push_str(&format!(
         "\nthe nearest passing run is without {name}\n\
-         the two part at {at}, after {common} events:\n"
+         the two part at {at}, after {common} things that both saw:\n"
     ));
     for (title, side) in [("failing", &parting.failing), ("passing", &parting.passing)] {
         text.push_str(&format!("  {title}\n"));
@@ -159,6 +162,9 @@ fn curve_text(curve: &Curve) -> String {
         let (time, step) = (share.at.time.to_string(), share.at.step);
         let (bar, part) = ("#".repeat(bar), percent(share.same, tails));
         text.push_str(&format!("{time:>13} {step:>6} {part:>3}% {bar}\n"));
+    }
+    if curve.left > 0 {
+        text.push_str(&format!("\ncut short: {} more points were not tried\n", curve.left));
     }
     if let Some(fewest) = curve.bound() {
         let fewest = percent(fewest, tails);
@@ -260,7 +266,7 @@ fn as_json(
         "without": without.collect::<Vec<Value>>(),
         "curve": {
             "tails": curve.tails, "points": shares.collect::<Vec<_>>(), "jump": jump,
-            "from_the_start": curve.bound().is_some(),
+            "from_the_start": curve.bound().is_some(), "left": curve.left,
         },
     })
 }

@@ -13,7 +13,7 @@ use crate::report::Token;
 use crate::report::token::is_word;
 
 /// Where scenarios are looked for by name, beside those that this build carries.
-const FOLDERS: [&str; 3] = ["scenarios", "scenarios/negative", "scenarios/regressions"];
+const FOLDERS: [&str; 2] = ["scenarios", "scenarios/negative"];
 
 /// Plans that once failed.
 pub const REGRESSIONS: &str = "scenarios/regressions";
@@ -31,23 +31,38 @@ impl Subject {
     /// A scenario, with a recipe.
     pub fn scenario(kit: &Kit, name: &str, recipe: Recipe) -> Result<Subject, String> {
         let (scenario, file) = scenario(kit, name)?;
+        plants_alone(&scenario, &recipe)?;
         Ok(Subject { source: Source::Scenario(Arc::new(scenario), recipe), file })
     }
 }
 
+/// Refuses to plant a bug where another is planted: nobody could tell which of them was caught.
+pub fn plants_alone(scenario: &Scenario, recipe: &Recipe) -> Result<(), String> {
+    let Recipe::Bug(bug) = recipe.innermost() else { return Ok(()) };
+    let Some(other) = scenario.bugs.iter().find(|other| *other != bug) else { return Ok(()) };
+    let name = &scenario.name;
+    Err(format!(
+        "`{name}` plants `{other}` already: with `{bug}` beside it nobody could tell which was \
+         caught\nhint: name a scenario without bugs, for instance `default`"
+    ))
+}
+
 /// The text of a file.
 pub fn read(path: &str) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| {
-        if Path::new(path).is_dir() {
-            return is_directory(path);
-        }
-        let why = match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file".to_string(),
-            std::io::ErrorKind::InvalidData => "it is not text in UTF-8".to_string(),
-            _ => error.to_string(),
-        };
-        format!("{path}: cannot be read: {why}\nhint: a file is named from where you are")
+    String::from_utf8(read_bytes(path)?).map_err(|_| cannot_read(path, "it is not text in UTF-8"))
+}
+
+/// The bytes of a file.
+pub fn read_bytes(path: &str) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| match error.kind() {
+        _ if Path::new(path).is_dir() => is_directory(path),
+        std::io::ErrorKind::NotFound => cannot_read(path, "there is no such file"),
+        _ => cannot_read(path, &error.to_string()),
     })
+}
+
+fn cannot_read(path: &str, why: &str) -> String {
+    format!("{path}: cannot be read: {why}\nhint: a file is named from where you are")
 }
 
 /// That something is a directory; most often it is that of a run, which holds its plan.
@@ -163,6 +178,9 @@ pub fn seeded(
         }
         return named(kit, what, file);
     };
+    if what.parse::<Token>().is_ok() {
+        return Err(format!("`{what}` is a token, which says its seed\nhint: leave `--seed` out"));
+    }
     let subject = Subject::scenario(kit, what, Recipe::Plain)?;
     Ok(Named { subject, seed: self::seed(text)?, digest: None })
 }
@@ -177,6 +195,9 @@ pub fn named(kit: &Kit, what: &str, file: Option<&str>) -> Result<Named, String>
     }
     let token: Token = what.parse().map_err(|problem: Problem| match () {
         () if Path::new(what).is_dir() => is_directory(what),
+        () if Path::new(what).is_file() => {
+            format!("`{what}` is a file, not a token\nhint: `./{what}` names it")
+        }
         () if scenario(kit, what).is_ok() => format!(
             "`{what}` is a scenario, which draws another run for each seed\n\
              hint: `zoosim run {what} --seed N` runs one of them"

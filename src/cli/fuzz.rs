@@ -18,7 +18,7 @@ use crate::verdict::{Finding, Outcome, Weight};
 use super::args::FuzzArgs;
 use super::find::{self, Subject};
 use super::ledger::{self, Ledger};
-use super::record::{can_write, finding_json, record};
+use super::record::{can_write, finding_json, record, replay_plan, write_whole};
 use super::shrink::Small as Shrunk;
 use super::status::Status;
 use super::told::{broke, nondeterminism, wanted};
@@ -70,7 +70,7 @@ impl Hits {
     /// In words, of so many seeds.
     pub fn words(&self, tried: u64) -> String {
         match self.times {
-            0 => "never hit: this scenario does not reach it".to_string(),
+            0 => format!("never hit: none of {tried} seeds reaches it"),
             times => format!("hit {times} times, in {} of {tried} seeds", self.seeds),
         }
     }
@@ -101,6 +101,10 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
         true => vec!["default".to_string()],
         false => args.scenarios.clone(),
     };
+    if let Some((_, twice)) = names.iter().enumerate().find(|(at, one)| names[..*at].contains(one))
+    {
+        return Err(format!("scenario `{twice}` is named twice\nhint: name each once"));
+    }
     let scenarios = names.iter().map(|name| Subject::scenario(kit, name, recipe.clone()));
     let scenarios = scenarios.collect::<Result<Vec<Subject>, String>>()?;
     let ledger = args.ledger.as_deref().map(|path| match &scenarios[..] {
@@ -111,8 +115,10 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
     let (first, last) = seeds(args, ledger.as_ref())?;
     can_write(&args.out)?;
     if let Some(path) = &args.junit {
+        let new = !path.exists();
         let opened = OpenOptions::new().append(true).create(true).open(path);
-        opened.map_err(|error| no_junit(path, &error))?;
+        let gone = opened.and_then(|_| if new { std::fs::remove_file(path) } else { Ok(()) });
+        gone.map_err(|error| no_junit(path, &error))?;
     }
     let sources = |subjects: &[Subject]| subjects.iter().map(|one| one.source.clone()).collect();
     let campaign = Campaign {
@@ -142,7 +148,7 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
     }
     if let Some(path) = &args.junit {
         let text = crate::report::junit::render(&summary::junit(kit, &hunt, &hunted));
-        std::fs::write(path, text).map_err(|error| no_junit(path, &error))?;
+        write_whole(path, &text).map_err(|error| no_junit(path, &error))?;
     }
     Ok(hunt.exit(&hunted))
 }
@@ -264,7 +270,7 @@ impl Hunt {
             if self.json {
                 say(&format!("{}\n", small.json(&path)));
             } else {
-                say(&format!("{}  zoosim replay {}\n", small.lines(), path.display()));
+                say(&format!("{}  {}\n", small.lines(), replay_plan(&path)));
             }
         }
         Ok(())

@@ -1,18 +1,19 @@
 //! The account of a campaign that goes on for days, over builds: how many seeds of what were tried.
 //!
 //! A line of JSON is one stretch of seeds, one behind the other, that one build has tried. It is
-//! written every few thousand seeds and when a campaign ends, however it does: at most the last
-//! stretch is lost. Plans that once failed run first and are no part of it.
+//! written every few thousand seeds, every minute, and when a campaign ends; of one that is killed
+//! the last stretch is lost. Plans that once failed run first and are no part of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::explore::{Came, Item, Source, Tried};
 use crate::verdict::{Outcome, Weight};
 
-use super::lines::{self, Lines};
+use super::lines::{self, Kind, Lines};
 use super::{Done, Exit, say, table, talk};
 
 /// The format of a line.
@@ -21,8 +22,15 @@ const FORMAT: &str = "fuzz-ledger/1";
 /// Seeds of a whole stretch.
 const STRETCH: u64 = 5_000;
 
-/// What to do about a line that cannot be read.
-const REMEDY: &str = "remove the line: `--seeds` tries its seeds again";
+/// How long a stretch is open at most.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Its lines.
+const LINES: Kind<Line> = Kind {
+    begins: "{\"zoosim\":\"fuzz-ledger/",
+    parse: Line::parse,
+    remedy: "remove the line: `--seeds` tries its seeds again",
+};
 
 /// What one stretch of seeds came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +104,8 @@ pub struct Ledger {
     blank: Line,
     /// The stretch so far, if a seed of it was tried.
     open: Option<Line>,
+    /// When the last line was written.
+    written: Instant,
     /// What the processor had done when the last line was written.
     cpu_ms: Option<u64>,
     /// The highest seed that it tells of, of this scenario, policy and recipe.
@@ -133,14 +143,15 @@ impl Ledger {
             events: 0,
             cpu_ms: None,
         };
-        let (known, lines) = Lines::resume(path, Line::parse, REMEDY)?;
+        let (known, lines) = Lines::resume(path, &LINES)?;
         // A changed scenario draws other plans; going on behind them all is right in any case.
         let same = |line: &&Line| {
             (&line.scenario, &line.policy, &line.recipe)
                 == (&blank.scenario, &blank.policy, &blank.recipe)
         };
         let highest = known.iter().filter(same).map(|line| line.last).max();
-        Ok(Ledger { lines, source: number, blank, open: None, cpu_ms: cpu_ms(), highest })
+        let (open, written) = (None, Instant::now());
+        Ok(Ledger { lines, source: number, blank, open, written, cpu_ms: cpu_ms(), highest })
     }
 
     /// The seed to go on with.
@@ -177,7 +188,8 @@ impl Ledger {
             }
         };
         *count += 1;
-        if line.last - line.first + 1 >= STRETCH { self.flush() } else { Ok(()) }
+        let whole = line.last - line.first + 1 >= STRETCH || self.written.elapsed() >= MINUTE;
+        if whole { self.flush() } else { Ok(()) }
     }
 
     /// Writes down the stretch so far.
@@ -185,7 +197,7 @@ impl Ledger {
         let Some(mut line) = self.open.take() else { return Ok(()) };
         let now = cpu_ms();
         line.cpu_ms = now.zip(self.cpu_ms).map(|(now, before)| now.saturating_sub(before));
-        self.cpu_ms = now;
+        (self.cpu_ms, self.written) = (now, Instant::now());
         self.lines.add(&serde_json::to_string(&line).expect("a line is plain data"))?;
         talk(&format!("ledger: seeds {}..={} are in", line.first, line.last));
         Ok(())
@@ -204,7 +216,7 @@ fn cpu_ms() -> Option<u64> {
 
 /// Prints the sums of a ledger.
 pub fn totals(path: &Path, markdown: bool) -> Done {
-    let lines = lines::read(path, Line::parse, REMEDY)?;
+    let lines = lines::read(path, &LINES)?;
     let by_policy = sums(&lines, |line| line.recipe_of());
     let by_label = sums(&lines, |line| {
         let label = if line.label.is_empty() { "-" } else { &line.label };

@@ -33,13 +33,14 @@ mod table;
 mod told;
 
 use std::cell::RefCell;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 
 use crate::kit::Kit;
 use crate::plan::Expect;
@@ -86,6 +87,10 @@ type Done = Result<Exit, String>;
 pub fn main(kit: Kit) -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
+        Err(error) if negative(&error).is_some() => {
+            talk(&negative(&error).unwrap_or_default());
+            return ExitCode::from(Exit::CouldNot.code());
+        }
         Err(error) => {
             // Help and version are not errors; clap knows which stream is meant.
             let _ = error.print();
@@ -95,16 +100,27 @@ pub fn main(kit: Kit) -> ExitCode {
     quiet_panics();
     let done = catch_unwind(AssertUnwindSafe(|| verb(&kit, args)));
     match done {
-        Ok(Ok(exit)) => ExitCode::from(exit.code()),
-        Ok(Err(why)) => {
-            talk(&why);
-            ExitCode::from(Exit::CouldNot.code())
-        }
+        Ok(done) => match done.and_then(|exit| UNSAID.get().cloned().map_or(Ok(exit), Err)) {
+            Ok(exit) => ExitCode::from(exit.code()),
+            Err(why) => {
+                talk(&why);
+                ExitCode::from(Exit::CouldNot.code())
+            }
+        },
         Err(_) => {
             talk(&format!("zoosim itself is at fault: {}", last_panic()));
             ExitCode::from(101)
         }
     }
+}
+
+/// What to say of a number below zero, which clap takes for a flag that nobody knows.
+fn negative(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    let digits = word.strip_prefix('-')?;
+    digits.starts_with(|first: char| first.is_ascii_digit()).then(|| {
+        format!("`{word}` is below zero\nhint: seeds, peers, times and counts are 0 or more")
+    })
 }
 
 fn verb(kit: &Kit, args: Args) -> Done {
@@ -145,10 +161,21 @@ fn last_panic() -> String {
     LAST_PANIC.with(|last| last.borrow().clone())
 }
 
-/// Data for whoever reads on. A reader that has gone away wants no more of it.
+/// Why what was to be said could not be, the first time.
+static UNSAID: OnceLock<String> = OnceLock::new();
+
+/// Data for whoever reads on. A reader that has gone away wants no more of it; what is lost
+/// otherwise (a full disk) makes the command end as one that could not run.
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = UNSAID.set(format!(
+                "what was to be printed is lost: {error}\nhint: print it to another place"
+            ));
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
 /// Talk, for a person who watches.

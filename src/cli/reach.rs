@@ -149,7 +149,7 @@ pub fn sorts(kit: &Kit, tally: &Tally) -> Vec<Sort> {
         ("notes", notes, &totals.notes),
         ("faults", faults, &totals.faults),
         ("operations", names(&list::OPERATIONS[..list::UNDRAWN]), &totals.calls),
-        ("properties (never evaluated)", properties.collect(), &totals.properties),
+        ("properties", properties.collect(), &totals.properties),
         ("reasons", words(&REASONS), &totals.reasons),
         ("events", words(&EVENTS), &totals.events),
     ];

@@ -62,11 +62,16 @@ pub fn name_of(subject: &Subject, seed: u64, digest: Digest) -> String {
 pub fn replay_line(subject: &Subject, name: &str, out: &Path) -> String {
     match (&subject.source, &subject.file) {
         (Source::Scenario(..), None) => format!("zoosim replay {name}"),
-        (Source::Scenario(..), Some(file)) => format!("zoosim replay {name} --scenario {file}"),
-        (Source::Plan(..), _) => {
-            format!("zoosim replay {}", out.join(name).join("plan.json").display())
+        (Source::Scenario(..), Some(file)) => {
+            format!("zoosim replay {name} --scenario {}", shell_word(file))
         }
+        (Source::Plan(..), _) => replay_plan(&out.join(name).join("plan.json")),
     }
+}
+
+/// The command that runs a plan's file.
+pub fn replay_plan(path: &Path) -> String {
+    format!("zoosim replay {}", shell_word(&path.display().to_string()))
 }
 
 /// Runs a plan again, writes it down under `out` if there is one, and reports on it.
@@ -119,6 +124,30 @@ pub fn record(
         (None, _) => None,
     };
     Ok(Recorded { report, dir, replay, same: ran.digest == small.digest })
+}
+
+/// Writes a file so that whoever looks finds what was there before or all of it. What is no file (a
+/// pipe) is written as it is.
+pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, text);
+    }
+    let mut tmp = path.as_os_str().to_owned();
+    tmp.push(format!(".{}.tmp", std::process::id()));
+    let written = std::fs::write(&tmp, text).and_then(|()| std::fs::rename(&tmp, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&tmp);
+    }
+    written
+}
+
+/// A word as a shell reads it back.
+pub fn shell_word(word: &str) -> String {
+    let plain = |one: char| one.is_ascii_alphanumeric() || "-_./+,:@%".contains(one);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_string(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// Whether a folder can be written in, or made; leaves nothing behind. What takes long asks before

@@ -18,10 +18,10 @@ use super::{Done, Exit, run, say};
 pub fn replay(kit: &Kit, args: &ReplayArgs) -> Done {
     args.trace.check()?;
     let Named { subject, seed, digest } = named(kit, &args.what, args.scenario.as_deref())?;
+    same_run(kit, &subject.source.plan(seed), digest, &args.out, &args.what)?;
     if let Some(time) = args.at {
         return at(kit, &subject.source, seed, time);
     }
-    same_run(kit, &subject.source.plan(seed), digest, &args.out, &args.what)?;
     if args.trace.trace {
         run::print_trace(kit, &subject.source.plan(seed), args.trace)?;
     }
@@ -41,10 +41,16 @@ pub fn same_run(
         && small.digest.short() != wanted
     {
         let ran = short(small.digest);
+        let kept = out.join(what).join("plan.json");
+        let hint = match kept.is_file() {
+            true => format!("replay `{}`: a plan says everything a seed once drew", kept.display()),
+            false => "copy the token again, or take the build that wrote it; a run's `plan.json` \
+                      says everything a seed once drew"
+                .to_string(),
+        };
         return Err(format!(
-            "this build behaves differently: the token is of run `{wanted:08x}`, this was `{ran}`\n\
-             hint: replay `{}/{what}/plan.json`: a plan says everything that a seed once drew",
-            out.display(),
+            "this build behaves differently, or the token was altered: it is of run \
+             `{wanted:08x}`, this was `{ran}`\nhint: {hint}"
         ));
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `zoosim run`: a scenario, at one seed or at its own seeds until something is found.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::explore::{Came, Campaign, Counts, Next, Source, Tally, try_plan};
 use crate::history::words;
@@ -14,7 +15,7 @@ use super::args::{RunArgs, TraceArgs};
 use super::find::{self, Subject};
 use super::record::{is_repeated, name_of, record};
 use super::told::{broke, nondeterminism, wanted};
-use super::{Done, Exit, exit_of, is_expected, jobs, say};
+use super::{Done, Exit, exit_of, interrupt, is_expected, jobs, say};
 
 /// Seeds of a scenario that names none.
 const SEEDS: (u64, u64) = (0, 19);
@@ -116,9 +117,10 @@ fn many(kit: &Kit, subject: &Subject, seeds: (u64, u64), out: &std::path::Path) 
     let (name, expect) = (subject.source.name(), subject.source.expect());
     let mut tally = Tally::default();
     let mut decisive = None;
+    let interrupt = interrupt()?;
     campaign.run(
         kit,
-        || false,
+        || interrupt.load(Ordering::Relaxed),
         || {},
         |tried| {
             tally.take(tried);
@@ -148,6 +150,10 @@ fn many(kit: &Kit, subject: &Subject, seeds: (u64, u64), out: &std::path::Path) 
     }
     let Counts { tried, passed, unknown, .. } = tally.all();
     say(&format!("`{name}`: {tried} seeds: {passed} passed, {unknown} undecided\n"));
+    if tried <= seeds.1 - seeds.0 {
+        say("cut short: the others were not tried\n");
+        return Ok(Exit::Incomplete);
+    }
     match expect {
         Expect::Violation(_) => {
             let others = tally.findings();

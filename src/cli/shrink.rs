@@ -17,7 +17,7 @@ use crate::shrink::{Budget, Progress, Shrunk, Size, shrink as shrink_plan};
 
 use super::args::{RUNS, ShrinkArgs};
 use super::find::{Named, Subject, seeded};
-use super::record::{can_write, name_of, plan_text, record};
+use super::record::{can_write, name_of, plan_text, record, replay_plan, write_whole};
 use super::replay::same_run;
 use super::{Done, Exit, say, talk};
 
@@ -30,6 +30,9 @@ pub fn shrink(kit: &Kit, args: &ShrinkArgs) -> Done {
         seeded(kit, &args.what, args.seed.as_deref(), args.scenario.as_deref())?;
     let plan = subject.source.plan(seed);
     same_run(kit, &plan, digest, Path::new(RUNS), &args.what)?;
+    if let Some(out) = &args.out {
+        is_plan_name(out)?;
+    }
     can_write(args.out.as_deref().map_or(Path::new(RUNS), |out| out.parent().unwrap_or(out)))?;
     let started = Instant::now();
     let time = args.seconds.map(Duration::from_secs);
@@ -52,7 +55,24 @@ pub fn shrink(kit: &Kit, args: &ShrinkArgs) -> Done {
     } else {
         say(&text);
     }
-    Ok(Exit::Held)
+    let cut_short = interrupt.load(Ordering::Relaxed);
+    Ok(if cut_short { Exit::Incomplete } else { Exit::Held })
+}
+
+/// Refuses a name under which the small plan could not be written, or not be found again: its report
+/// goes beside it, as text.
+fn is_plan_name(out: &Path) -> Result<(), String> {
+    let place = out.display();
+    if out.is_dir() {
+        let hint = out.join("small.json");
+        return Err(format!("{place}: is a directory\nhint: `--out {}`", hint.display()));
+    }
+    if out.extension().is_none_or(|end| end != "json") {
+        let hint = out.with_extension("json");
+        let what = "a plan's file ends with `.json`, and its report beside it with `.txt`";
+        return Err(format!("{place}: {what}\nhint: `--out {}`", hint.display()));
+    }
+    Ok(())
 }
 
 /// A run made small.
@@ -103,9 +123,9 @@ impl Small {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(cannot)?;
         }
-        std::fs::write(path, plan_text(&self.shrunk.plan)).map_err(cannot)?;
+        write_whole(path, &plan_text(&self.shrunk.plan)).map_err(cannot)?;
         let text = self.text(kit, path)?;
-        std::fs::write(path.with_extension("txt"), &text).map_err(cannot)?;
+        write_whole(&path.with_extension("txt"), &text).map_err(cannot)?;
         Ok(text)
     }
 
@@ -119,7 +139,7 @@ impl Small {
         let recorded = record(kit, &subject, plan.seed, &ran, None)?;
         let report = recorded.report.trim_end();
         let report = report.strip_suffix(recorded.replay.as_str()).unwrap_or(report);
-        let line = format!("zoosim replay {}", path.display());
+        let line = replay_plan(path);
         Ok(format!("{}\n{}\n{report}{line}\n", self.lines(), left(&plan)))
     }
 

@@ -54,6 +54,8 @@ pub struct Curve {
     pub shares: Vec<Share>,
     /// Where it was decided; `None` if it never became more likely, as it was certain already.
     pub jump: Option<Jump>,
+    /// How many more points there are, if whoever asked for them had enough: nothing is decided then.
+    pub left: u64,
 }
 
 /// What of a hundred tails must fail from the first point on, and from each behind it, so that it
@@ -66,12 +68,12 @@ impl Curve {
     pub fn bound(&self) -> Option<u32> {
         let fewest = self.shares.iter().map(|share| share.same).min()?;
         let enough = u64::from(fewest) * 100 >= u64::from(self.tails) * u64::from(BOUND_PERCENT);
-        (enough || self.jump.is_none()).then_some(fewest)
+        (self.left == 0 && (enough || self.jump.is_none())).then_some(fewest)
     }
 }
 
-/// The curve of a plan's violation, at so many points, with so many tails each; `None` if the plan
-/// shows no violation.
+/// The curve of a plan's violation, at so many points, with so many tails each, or at as many as
+/// there are until somebody has enough; `None` if the plan shows no violation.
 ///
 /// # Errors
 /// If the plan cannot run.
@@ -80,6 +82,7 @@ pub fn curve(
     kit: &Kit,
     points: u64,
     tails: u32,
+    enough: &dyn Fn() -> bool,
 ) -> Result<Option<Curve>, CannotRun> {
     let (_, ended) = Run::new(plan.clone(), kit)?.finish_all();
     let (Outcome::Violated(finding), Some(signature)) =
@@ -91,6 +94,10 @@ pub fn curve(
     let mut run = Run::new(plan.clone(), kit)?;
     let (mut shares, mut runs) = (Vec::new(), Vec::new());
     for point in 0..points {
+        if enough() {
+            let signature = throw.signature;
+            return Ok(Some(Curve { signature, tails, shares, jump: None, left: points - point }));
+        }
         let step = finding.at.step.saturating_sub(1) * point / points;
         while run.world.now().step < step && run.step() {}
         shares.push(throw.share(&run));
@@ -98,7 +105,7 @@ pub fn curve(
     }
     shares.push(Share { at: finding.at, same: tails, any: tails });
     let jump = throw.jump(&shares, &runs);
-    Ok(Some(Curve { signature: throw.signature, tails, shares, jump }))
+    Ok(Some(Curve { signature: throw.signature, tails, shares, jump, left: 0 }))
 }
 
 fn is_early(plan: &Plan, at: At) -> bool {

@@ -65,21 +65,22 @@ fn a_curve_ends_at_the_violation_and_names_the_event_where_it_jumps() {
     let scenario = Scenario::embedded("negative/ack-before-fsync").expect("it is embedded");
     let plan = Arc::new(draw(&scenario, 0));
     let kit = Kit::standard();
-    let curve = curve(&plan, &kit, 10, 5).expect("it runs").expect("it fails");
+    let curve = curve(&plan, &kit, 10, 5, &|| false).expect("it runs").expect("it fails");
     assert_eq!((curve.shares.len(), curve.tails), (11, 5));
     assert_eq!(curve.shares.last().map(|share| share.same), Some(5));
     assert!(curve.shares.iter().all(|share| share.same <= share.any && share.any <= 5));
     assert!(curve.shares.windows(2).all(|pair| pair[0].at.step <= pair[1].at.step));
-    let again = super::curve(&plan, &kit, 10, 5).expect("it runs");
+    let again = super::curve(&plan, &kit, 10, 5, &|| false).expect("it runs");
     assert_eq!(again, Some(curve), "the same dice each time");
-    assert!(super::curve(&passing(), &kit, 4, 2).expect("it runs").is_none());
+    assert!(super::curve(&passing(), &kit, 4, 2, &|| false).expect("it runs").is_none());
 }
 
 #[test]
 fn what_a_plan_brings_about_by_itself_was_bound_from_the_start() {
     let scenario = Scenario::embedded("negative/ack-before-fsync").expect("it is embedded");
     let plan = Arc::new(draw(&scenario, 0));
-    let curve = curve(&plan, &Kit::standard(), 4, 10).expect("it runs").expect("it fails");
+    let curve =
+        curve(&plan, &Kit::standard(), 4, 10, &|| false).expect("it runs").expect("it fails");
     assert!(curve.bound().is_some_and(|fewest| fewest >= 9), "{curve:?}");
 }
 

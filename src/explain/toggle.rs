@@ -37,7 +37,7 @@ pub struct Toggled {
 pub struct Parting {
     /// The last time up to which both saw the same.
     pub at: Time,
-    /// How many events both saw.
+    /// How many things both saw; an event may show many, or none.
     pub common: usize,
     /// What the failing run saw from there on, faults left out.
     pub failing: Vec<(At, Seen)>,

@@ -54,6 +54,8 @@ pub struct Enumerated {
     pub steps: u64,
     /// Each point, with what came of it and the digest of that run.
     pub points: Vec<(Point, Judged, Digest)>,
+    /// How many more there are, if whoever asked for them had enough.
+    pub left: usize,
 }
 
 /// Why there is nothing to crash.
@@ -82,7 +84,8 @@ impl Point {
     }
 }
 
-/// Crashes a plan's run at each of its points (of one peer, if one is named), for `down` ms each.
+/// Crashes a plan's run at each of its points (of one peer, if one is named), for `down` ms each,
+/// until somebody has enough.
 ///
 /// # Errors
 /// If the plan does not run, or violates a property without any crash added.
@@ -92,6 +95,7 @@ pub fn crash_everywhere(
     peer: Option<PeerId>,
     down: u64,
     jobs: usize,
+    enough: &(dyn Fn() -> bool + Sync),
 ) -> Result<Enumerated, NoPoints> {
     let (run, points) = find_points(plan, kit, peer)?;
     let without = run.verdict.signature().cloned();
@@ -102,17 +106,17 @@ pub fn crash_everywhere(
     }
     let jobs = jobs.clamp(1, points.len().max(1));
     let share = points.len().div_ceil(jobs).max(1);
-    let judged: Vec<Vec<(Judged, Digest)>> = std::thread::scope(|scope| {
+    let without_it = without.as_ref();
+    let judged: Vec<(Point, Judged, Digest)> = std::thread::scope(|scope| {
         let workers: Vec<_> = points
             .chunks(share)
-            .map(|points| scope.spawn(|| judge(plan, kit, points, down, without.as_ref())))
+            .map(|points| scope.spawn(|| judge(plan, kit, points, down, without_it, enough)))
             .collect();
         let results = workers.into_iter().map(|worker| worker.join());
-        results.map(|judged| judged.expect("what a fork breaks is caught there")).collect()
+        results.flat_map(|judged| judged.expect("what a fork breaks is caught there")).collect()
     });
-    let points = points.into_iter().zip(judged.into_iter().flatten());
-    let points = points.map(|(point, (judged, digest))| (point, judged, digest)).collect();
-    Ok(Enumerated { without, steps: run.world.now().step, points })
+    let left = points.len() - judged.len();
+    Ok(Enumerated { without, steps: run.world.now().step, points: judged, left })
 }
 
 /// Runs to the end; every place worth a crash on the way.
@@ -180,10 +184,14 @@ fn judge(
     points: &[Point],
     down: u64,
     without: Option<&Signature>,
-) -> Vec<(Judged, Digest)> {
+    enough: &(dyn Fn() -> bool + Sync),
+) -> Vec<(Point, Judged, Digest)> {
     let mut run = Run::new(plan.clone(), kit).expect("it ran before");
     let mut all = Vec::with_capacity(points.len());
     for point in points {
+        if enough() {
+            break;
+        }
         while run.world.now().step + 1 < point.step && run.step() {}
         let mut fork = run.clone();
         fork.world.arm(point.crash(point.nth.1, down));
@@ -201,7 +209,8 @@ fn judge(
             (judged, ran.digest)
         }));
         let broke = || (Judged::Undecided("the simulator panicked".into()), Digest::EMPTY);
-        all.push(judged.unwrap_or_else(|_| broke()));
+        let (judged, digest) = judged.unwrap_or_else(|_| broke());
+        all.push((point.clone(), judged, digest));
     }
     all
 }
@@ -223,7 +232,8 @@ mod tests {
     }
 
     fn everywhere(plan: &Arc<Plan>, jobs: usize) -> Enumerated {
-        crash_everywhere(plan, &Kit::standard(), Some(PeerId(1)), 300, jobs).expect("it passes")
+        let (kit, peer) = (Kit::standard(), Some(PeerId(1)));
+        crash_everywhere(plan, &kit, peer, 300, jobs, &|| false).expect("it passes")
     }
 
     #[test]
@@ -259,7 +269,7 @@ mod tests {
         points.retain(|point| point.what == "send to_client");
         assert!(points.len() > 10, "{}", points.len());
         let points: Vec<Point> = points.into_iter().step_by(9).collect();
-        for (point, (judged, digest)) in points.iter().zip(judge(&plan, &kit, &points, 300, None)) {
+        for (point, judged, digest) in judge(&plan, &kit, &points, 300, None, &|| false) {
             let planned = Arc::new(point.plan(&plan, 300));
             kit.check(&planned).expect("its names are known");
             let (ran, _) = Run::new(planned, &kit).expect("it runs").finish_all();

@@ -66,7 +66,7 @@ impl Kit {
         let bugs = keys(&mut self.bugs.keys());
         all_of("bugs", "a bug", &plan.bugs, &bugs, Some("bugs"))?;
         let invariants = keys(&mut self.invariants.keys());
-        all_of("invariants", "an invariant", &plan.invariants, &invariants, None)?;
+        all_of("invariants", "an invariant that a kit adds", &plan.invariants, &invariants, None)?;
         self.programs_of(plan)?;
         if let Expect::Violation(properties) = &plan.expect {
             let known = self.properties_of(plan);
@@ -108,6 +108,8 @@ impl Kit {
         for oracle in self.oracles(plan).unwrap_or_default() {
             known.extend(oracle.properties().iter().map(|(name, _)| *name));
         }
+        known.sort();
+        known.dedup();
         owned(&known)
     }
 }
@@ -160,7 +162,7 @@ fn one_of(path: &str, what: &str, name: &str, known: &[String], list: Option<&st
     }
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let hint = if known.is_empty() {
-        "this build knows none".to_string()
+        "this build has none: what it knows itself needs no name".to_string()
     } else {
         suggest(name, &known, list)
     };

@@ -81,7 +81,14 @@ pub fn read<T: DeserializeOwned>(place: &str, text: &str, format: &str) -> Resul
         Some(said) if said == format => {}
         Some(said) => {
             let what = format!("is `{said}`, not `{format}`");
-            let hint = format!("this build reads `\"zoosim\": \"{format}\"` here");
+            let hint = match (said, format) {
+                ("plan/1", "scenario/1") => "`zoosim replay` runs a plan".to_string(),
+                ("scenario/1", "plan/1") => {
+                    "`zoosim run` runs a scenario, and `zoosim plan` draws a plan from it"
+                        .to_string()
+                }
+                _ => format!("this build reads `\"zoosim\": \"{format}\"` here"),
+            };
             return Err(Problem::new("zoosim", what, hint).within(place, text));
         }
         None => {
@@ -155,6 +162,7 @@ fn of_serde(place: &str, text: &str, error: &serde_json::Error) -> InputError {
         _ if message.starts_with("invalid ") => {
             (message.to_string(), "the value has another type or length than asked for".to_string())
         }
+        _ if error.is_data() => (message.to_string(), remedy_of_data(message).to_string()),
         _ => {
             let hint = "this is not JSON: look for a missing comma, quote or bracket before here";
             (message.to_string(), hint.to_string())
@@ -180,6 +188,14 @@ fn noun(field: bool, known: &[&str]) -> (&'static str, Option<&'static str>) {
         () if has("program") => ("driver", None),
         () if has("violation") => ("expectation", None),
         () => ("word", None),
+    }
+}
+
+/// Of JSON that is not what was asked for, in ways that name no word.
+fn remedy_of_data(message: &str) -> &'static str {
+    match message.starts_with("duplicate field") {
+        true => "a field stands in an object once: remove one of them",
+        false => "the value is JSON of another form than asked for: see what `zoosim plan` prints",
     }
 }
 

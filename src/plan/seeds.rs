@@ -49,6 +49,9 @@ pub fn print_seeds(seeds: &RangeInclusive<u64>) -> String {
 }
 
 fn bad(text: &str) -> Problem {
-    let hint = "write `42`, `0x5eed`, `0..1000`, or a commit's 40 hexadecimal digits";
-    Problem::new("seeds", format!("`{text}` is not a seed below 2^64"), hint)
+    let hint = match text.contains("..") {
+        true => "name one seed here, not a range: `42`",
+        false => "write `42`, `0x5eed`, or a commit's 40 hexadecimal digits; a range is `0..1000`",
+    };
+    Problem::new("seed", format!("`{text}` is not a seed below 2^64"), hint)
 }

@@ -41,7 +41,7 @@ impl fmt::Display for Ended {
         f.write_str(match self {
             Ended::Done => "nothing more can be taken out",
             Ended::Budget => "the budget of steps was used up",
-            Ended::Stopped => "the time was up",
+            Ended::Stopped => "it was cut short",
         })
     }
 }

@@ -6,7 +6,9 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use crate::explore::Policy;
 
-use super::{at_least_one, parse_policy, parse_roots, parse_seconds};
+use super::{
+    at_least_one, parse_cap, parse_label, parse_policy, parse_roots, parse_seconds, threads,
+};
 
 /// `bench`.
 #[derive(ClapArgs, Debug)]
@@ -41,7 +43,7 @@ pub enum BenchVerb {
 #[derive(ClapArgs, Debug)]
 pub struct MutationsArgs {
     /// So many seeds of each bug's own scenario, and of the swarm
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one)]
     pub seeds: u64,
     /// Only this bug; may be given again
     #[arg(long, value_name = "NAME")]
@@ -50,7 +52,7 @@ pub struct MutationsArgs {
     #[arg(long, value_name = "NAME")]
     pub property: Vec<String>,
     /// Threads; as many as processors if absent. The results do not depend on it
-    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub jobs: Option<usize>,
     /// Print the table for documents
     #[arg(long)]
@@ -88,7 +90,7 @@ pub struct BugsArgs {
     #[arg(long, value_name = "N", default_value = "30", value_parser = parse_roots)]
     pub roots: u64,
     /// Seconds of the processor after which a bug is given up for a root: `600` or `600s`
-    #[arg(long, value_name = "N", default_value = "600", value_parser = parse_seconds)]
+    #[arg(long, value_name = "N", default_value = "600", value_parser = parse_cap)]
     pub cap: u64,
     /// How many more to go on behind a finding for the first loss of committed data
     #[arg(long, value_name = "N", default_value = "2", value_parser = parse_seconds)]
@@ -109,14 +111,14 @@ pub struct BugsArgs {
     #[arg(long, value_name = "SCENARIO", default_value = "default")]
     pub scenario: String,
     /// Threads, for a bug and a root each; as many as processors if absent
-    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub jobs: Option<usize>,
     /// Append a line of JSON for each bug and root to this file; what it has is not measured again
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// What to call this build in each line: a commit, for instance. What the file has of other
     /// builds is measured again
-    #[arg(long, value_name = "TEXT", default_value = "", conflicts_with = "table")]
+    #[arg(long, value_name = "TEXT", default_value = "", conflicts_with = "table", value_parser = parse_label)]
     pub label: String,
     /// Only print the table of this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "json"])]

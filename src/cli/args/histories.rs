@@ -2,7 +2,7 @@
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
-use super::at_least_one;
+use super::{at_least_one, threads};
 
 /// `check`.
 #[derive(ClapArgs, Debug)]
@@ -41,10 +41,10 @@ pub struct CheckArgs {
     #[arg(long, value_name = "N")]
     pub budget: Option<u64>,
     /// Megabytes that a search may hold, about, beside the history; 256 if absent
-    #[arg(long, value_name = "MB", value_parser = at_least_one::<u64>)]
+    #[arg(long, value_name = "MB", value_parser = at_least_one)]
     pub memory: Option<u64>,
     /// Threads; as many as processors if absent. The results do not depend on it
-    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub jobs: Option<usize>,
     /// Judge each key by itself, and print a line for each
     #[arg(long)]

@@ -28,7 +28,7 @@ use crate::shrink::Budget;
 use crate::verdict::Finding;
 
 use super::super::args::BugsArgs;
-use super::super::lines::{self, Lines};
+use super::super::lines::{self, Kind, Lines};
 use super::super::{Done, Exit, find, interrupt, jobs, say, talk};
 use super::Clock;
 use line::{FORMAT, First, Line};
@@ -37,8 +37,12 @@ use small::small;
 /// Seeds of one root.
 const STRIDE: u64 = 1_000_000;
 
-/// What to do about a line that cannot be read.
-const REMEDY: &str = "remove the line: it is measured again";
+/// The lines of its file.
+const LINES: Kind<Line> = Kind {
+    begins: "{\"zoosim\":\"bench-bug/",
+    parse: Line::parse,
+    remedy: "remove the line: it is measured again",
+};
 
 /// How a unit is measured.
 struct How {
@@ -65,7 +69,7 @@ struct Unit {
 /// Measures what the file does not tell yet, and prints the table of all of it.
 pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
     if let Some(path) = &args.table {
-        let lines = lines::read(path, Line::parse, REMEDY)?;
+        let lines = lines::read(path, &LINES)?;
         if lines.is_empty() {
             let path = path.display();
             return Err(format!("{path}: it holds no whole line\nhint: `--out FILE` writes them"));
@@ -75,6 +79,9 @@ pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
     }
     let names = names(kit, &args.bug)?;
     let (scenario, _) = find::scenario(kit, &args.scenario)?;
+    for name in &names {
+        find::plants_alone(&scenario, &Recipe::Bug(name.clone()))?;
+    }
     let how = How {
         scenario: scenario.name.clone(),
         hash: format!("{:08x}", scenario.digest.short()),
@@ -88,7 +95,7 @@ pub fn bugs(kit: &Kit, args: &BugsArgs, json: bool) -> Done {
     let scenario = Arc::new(scenario);
     let (mut lines, file) = match &args.out {
         Some(path) => {
-            let (known, file) = Lines::resume(path, Line::parse, REMEDY)?;
+            let (known, file) = Lines::resume(path, &LINES)?;
             (known, Some(file))
         }
         None => (Vec::new(), None),

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use serde_json::json;
+
 use crate::explore::{Dependence, Recipe, Source, dependence};
 use crate::kit::Kit;
 use crate::plan::Problem;
@@ -36,7 +38,7 @@ struct Row {
 }
 
 /// Looks for what depends on each property.
-pub fn mutations(kit: &Kit, args: &MutationsArgs) -> Done {
+pub fn mutations(kit: &Kit, args: &MutationsArgs, as_json: bool) -> Done {
     let known = list::properties(kit);
     for name in &args.property {
         let names: Vec<&str> = known.iter().map(|(known, _)| known.as_str()).collect();
@@ -55,11 +57,16 @@ pub fn mutations(kit: &Kit, args: &MutationsArgs) -> Done {
     let complete = !interrupt.load(Ordering::Relaxed);
     let wanted = |name: &&String| args.property.is_empty() || args.property.contains(name);
     let names: Vec<&String> = known.iter().map(|(name, _)| name).filter(wanted).collect();
-    let cells: Vec<Vec<String>> = names.iter().map(|name| cells(name, rows.get(*name))).collect();
-    say(&table::render(&HEAD, &cells, args.markdown));
+    if as_json {
+        names.iter().for_each(|name| say(&json(name, rows.get(*name))));
+    } else {
+        let cells: Vec<_> = names.iter().map(|name| cells(name, rows.get(*name))).collect();
+        say(&table::render(&HEAD, &cells, args.markdown));
+    }
     let idle = |name: &&&String| rows.get(**name).is_none_or(|row| row.alone == 0);
     let idle: Vec<&str> = names.iter().filter(idle).map(|name| name.as_str()).collect();
-    if !idle.is_empty() {
+    // Of seeds that were not tried nothing is known.
+    if complete && !idle.is_empty() {
         talk(&format!("no seed depends on: {}", idle.join(", ")));
     }
     Ok(if complete { Exit::Held } else { Exit::Incomplete })
@@ -148,17 +155,33 @@ fn take(rows: &mut BTreeMap<String, Row>, source: &Source, seed: u64, one: &Depe
     *row.instead.entry(instead).or_default() += 1;
 }
 
+/// Where a property is alone most often, and the first seed of that; of equals the first in the
+/// alphabet.
+fn best(row: &Row) -> Option<(&String, u64)> {
+    let best = row.sources.iter().rev().max_by_key(|(_, (count, _))| *count);
+    best.map(|(place, (_, first))| (place, *first))
+}
+
+fn json(name: &str, row: Option<&Row>) -> String {
+    let empty = Row::default();
+    let row = row.unwrap_or(&empty);
+    let instance = best(row).map(|(place, seed)| json!({ "run": place, "seed": seed }));
+    let line = json!({
+        "zoosim": "mutations/1", "property": name, "named": row.named, "alone": row.alone,
+        "instance": instance, "instead": row.instead,
+    });
+    format!("{line}\n")
+}
+
 fn cells(name: &str, row: Option<&Row>) -> Vec<String> {
     let empty = Row::default();
     let row = row.unwrap_or(&empty);
-    // Where it is alone most often; of equals the first in the alphabet.
-    let best = row.sources.iter().rev().max_by_key(|(_, (count, _))| *count);
     let instead = row.instead.iter().map(|(name, count)| format!("{name} {count}"));
     vec![
         format!("`{name}`"),
         row.named.to_string(),
         row.alone.to_string(),
-        best.map_or("-".to_string(), |(place, (_, first))| format!("`{place}`, seed {first}")),
+        best(row).map_or("-".to_string(), |(place, first)| format!("`{place}`, seed {first}")),
         instead.collect::<Vec<String>>().join(", "),
     ]
 }
