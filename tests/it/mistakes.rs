@@ -9,7 +9,8 @@ use zoosim::kit::Kit;
 use zoosim::peer::rules::ReadAt;
 use zoosim::process::{Device, Effect, Effects, Frame, Note};
 
-const fn mistake(name: &'static str, plant: fn(&mut Rules)) -> Bug {
+/// A mistake under a name.
+pub const fn mistake(name: &'static str, plant: fn(&mut Rules)) -> Bug {
     Bug {
         name,
         citation: "none",
