@@ -95,6 +95,18 @@ const TO_ANOTHER: Breach = Breach {
     least: 9,
 };
 
+const ALL: [&Breach; 4] = [&READS_BETWEEN, &SYNC_BY_WORD, &TO_THE_SAME, &TO_ANOTHER];
+
+/// What is planted; some of it in more than one scenario.
+pub fn bugs() -> impl Iterator<Item = Bug> {
+    ALL.iter().map(|breach| breach.bug)
+}
+
+/// The plan of a scenario of this file, without its breach.
+pub fn plan(name: &str, seed: u64) -> Option<Plan> {
+    ALL.iter().find(|breach| breach.name == name).map(|breach| breach.plan(seed))
+}
+
 impl Breach {
     fn plan(&self, seed: u64) -> Plan {
         draw(&Scenario::parse(self.name, self.text).expect("a valid scenario"), seed)
