@@ -1,6 +1,7 @@
 //! The one test binary.
 
 mod bench;
+mod breaches;
 mod check;
 mod cli;
 mod determinism;

@@ -9,7 +9,8 @@ use zoosim::kit::Kit;
 use zoosim::peer::rules::ReadAt;
 use zoosim::process::{Device, Effect, Effects, Frame, Note};
 
-const fn mistake(name: &'static str, plant: fn(&mut Rules)) -> Bug {
+/// A mistake under a name.
+pub const fn mistake(name: &'static str, plant: fn(&mut Rules)) -> Bug {
     Bug {
         name,
         citation: "none",
@@ -50,10 +51,8 @@ pub const ALL: &[Bug] = &[
     mistake("equivocates", |rules| rewrite(rules, "equivocates", equivocates)),
     mistake("pongs_ignored", |rules| rules.peer.pong_counts = || false),
     mistake("never_expires", |rules| rewrite(rules, "never_expires", never_expires)),
-    mistake("quorum_of_one", |rules| rules.zab.quorum = |_config, peers| !peers.is_empty()),
     mistake("admits_all", |rules| rules.peer.admits = |_, _| true),
     mistake("table_altered", |rules| rewrite(rules, "table_altered", table_altered)),
-    mistake("sync_labelled_old", |rules| rewrite(rules, "sync_labelled_old", sync_labelled_old)),
     mistake("commits_withheld", |rules| rewrite(rules, "commits_withheld", commits_withheld)),
     mistake("snapshot_altered", |rules| rewrite(rules, "snapshot_altered", snapshot_altered)),
     mistake("ephemeral_forgotten", |rules| {
@@ -66,9 +65,9 @@ pub const ALL: &[Bug] = &[
     }),
 ];
 
-/// Everything that ships, and the mistakes.
+/// Everything that ships, the mistakes, and the breaches that have scenarios of their own.
 pub fn kit() -> Kit {
-    ALL.iter().fold(Kit::standard(), |kit, bug| kit.bug(*bug))
+    ALL.iter().copied().chain(crate::breaches::bugs()).fold(Kit::standard(), Kit::bug)
 }
 
 /// The name of a mistake that no peer makes: the program `lock_holder` does.
@@ -328,22 +327,6 @@ fn never_expires(fx: &mut Effects) -> bool {
         |effect| !matches!(effect, Effect::SetTimer { timer, .. } if timer.0 == "peer.expire"),
     );
     fx.list().len() < before
-}
-
-/// The answer to a sync of `/` names the state before the one that it waited for.
-fn sync_labelled_old(fx: &mut Effects) -> bool {
-    let mut hit = false;
-    for effect in fx.list_mut() {
-        if let Effect::Reply { frame, .. } = effect
-            && frame.bytes.len() == 25
-            && frame.bytes[24] == b'/'
-            && frame.bytes[15] > 1
-        {
-            frame.bytes[15] -= 1;
-            hit = true;
-        }
-    }
-    hit
 }
 
 /// One of the followers hears of no commit from the sixth transaction on, and acks all the same.

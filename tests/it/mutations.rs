@@ -1,7 +1,8 @@
 //! No oracle is decoration: each property is left out in turn, and something is then not found, or
 //! found later by another.
 //!
-//! A bug of the catalogue where it shows the property, else a mistake that history did not make.
+//! A bug of the catalogue where it shows the property, else a mistake that history did not make, or
+//! a breach that has a scenario of its own.
 //! `zoosim bench mutations` looks for such seeds among all bugs.
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use zoosim::kit::Kit;
 use zoosim::plan::{Delay, Driver, Fault, Plan, Planned, Target, When};
 use zoosim::verdict::Outcome;
 
+use crate::breaches;
 use crate::cli::Room;
 use crate::gallery::must_be_fresh;
 use crate::mistakes::{ALL, BELIEVER, COMPLAINER, kit, kit_of_believers, kit_of_complainers};
@@ -32,6 +34,7 @@ const ALONE: &[Row] = &[
     ("Durability", "epoch-saved-late", "epoch_saved_late", 0),
     ("ElectionProgress", "vote-order-not-total", "vote_order_not_total", 1),
     ("EpochMonotone", "quiet", "epoch_told_back", 0),
+    ("EpochPromised", "answer-lost-in-discovery", "promised_again", 0),
     ("EpochsOrdered", "quiet", "current_epoch_ahead", 0),
     ("GlobalPrimaryOrder", "quiet", "delivers_twice", 0),
     ("Leadership", "no-accepted-epoch", "no_accepted_epoch", 1),
@@ -55,6 +58,7 @@ const ALONE: &[Row] = &[
     ("SessionExpiry", "client-moves-between-servers", "renewal_denied", 0),
     ("SessionHeard", "quiet", "pongs_ignored", 0),
     ("SessionOrder", "quiet", "reads_at_once", 1),
+    ("SyncedRead", "sync-of-the-deposed", "sync_by_word", 0),
     ("TreeEquality", "cversion-replay", "cversion_replay", 4),
     ("WatchBeforeData", "quiet", "event_dropped", 0),
     ("WatchLost", "client-moves-between-servers", "missed_event_dropped", 3),
@@ -70,13 +74,11 @@ const FIRST: &[Row] = &[
     ("Agreement", "quiet", "equivocates", 0),
     ("CommittedLogDurability", "epoch-before-history", "epoch_before_history", 0),
     ("Ephemerals", "session-expiry-race", "ephemeral_forgotten", 9),
-    ("EpochPromised", "quiet", "quorum_of_one", 0),
     ("Integrity", "quiet", "altered_for_one", 0),
     ("LeaderCompleteness", "epoch-before-history", "epoch_before_history", 6),
     ("LocalPrimaryOrder", "quiet", "delivers_swapped", 0),
     ("PrimaryIntegrity", "zxid-rollover", "zxid_rollover", 30),
     ("SequentialNames", "quiet", "children_counted", 0),
-    ("SyncedRead", "quiet", "sync_labelled_old", 7),
     ("TotalOrder", "quiet", "delivers_swapped", 0),
 ];
 
@@ -113,7 +115,8 @@ fn orphan(seed: u64) -> Plan {
 fn plan(name: &str, planted: &str, seed: u64) -> Arc<Plan> {
     let mut plan = match name {
         ORPHAN => orphan(seed),
-        name => crate::scenarios::plan(name, seed).as_ref().clone(),
+        name => breaches::plan(name, seed)
+            .unwrap_or_else(|| crate::scenarios::plan(name, seed).as_ref().clone()),
     };
     plan.bugs.clear();
     if ![BELIEVER, COMPLAINER].contains(&planted) {
@@ -193,9 +196,10 @@ fn what_depends_on_each_property_is_fresh() {
         "# What depends on each property\n\n\
          Each property is left out in turn, and the same seed is run again, as\n\
          `zoosim bench mutations` does. What is planted is a bug of the catalogue, or else a\n\
-         mistake of `tests/it/mistakes.rs`. Where another property sees it then, that one is\n\
-         left out as well, and so on: the run passes once all of the last column are left out\n\
-         with the property, and with only these left out the property still names it.\n\n\
+         mistake of `tests/it/mistakes.rs` or a breach of `tests/it/breaches.rs`. Where another\n\
+         property sees it then, that one is left out as well, and so on: the run passes once all\n\
+         of the last column are left out with the property, and with only these left out the\n\
+         property still names it.\n\n\
          | property | says | planted | in | without it | in company of |\n\
          |---|---|---|---|---|---|\n",
     );
