@@ -176,7 +176,8 @@ fn text(name: &str, plan: &Plan, expect: &Expect, all: &Enumerated, found: &[Fou
         text.push_str(&format!("\ncut short: {} more crash points were not tried\n", all.left));
     }
     if found.is_empty() {
-        text.push_str("\nno crash shows a violation\n");
+        let tried = if all.left > 0 { " that was tried" } else { "" };
+        text.push_str(&format!("\nno crash{tried} shows a violation\n"));
     }
     if is_missed(expect, found) {
         let points = all.points.len();

@@ -76,7 +76,7 @@ impl Problem {
 /// The first thing wrong with it.
 pub fn read<T: DeserializeOwned>(place: &str, text: &str, format: &str) -> Result<T, InputError> {
     let found = serde_json::from_str::<serde_json::Value>(text)
-        .map_err(|error| of_serde(place, text, &error))?;
+        .map_err(|error| of_serde(place, text, &error, false))?;
     match found.get("zoosim").and_then(serde_json::Value::as_str) {
         Some(said) if said == format => {}
         Some(said) => {
@@ -96,7 +96,7 @@ pub fn read<T: DeserializeOwned>(place: &str, text: &str, format: &str) -> Resul
             return Err(Problem::new("zoosim", "is missing", hint).within(place, text));
         }
     }
-    serde_json::from_str(text).map_err(|error| of_serde(place, text, &error))
+    serde_json::from_str(text).map_err(|error| of_serde(place, text, &error, true))
 }
 
 /// The word nearest to `word` among `known`, if one is near enough to be meant.
@@ -142,8 +142,9 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
-/// What serde_json says, in our words and with a remedy.
-fn of_serde(place: &str, text: &str, error: &serde_json::Error) -> InputError {
+/// What serde_json says, in our words and with a remedy. What is known to be JSON it may still call
+/// an error of syntax: where an object must stand, for instance, and a number does.
+fn of_serde(place: &str, text: &str, error: &serde_json::Error, is_json: bool) -> InputError {
     let full = error.to_string();
     let message = full.split(" at line ").next().unwrap_or(&full);
     let mut offset = offset_of(text, error.line(), error.column());
@@ -162,7 +163,7 @@ fn of_serde(place: &str, text: &str, error: &serde_json::Error) -> InputError {
         _ if message.starts_with("invalid ") => {
             (message.to_string(), "the value has another type or length than asked for".to_string())
         }
-        _ if error.is_data() => (message.to_string(), remedy_of_data(message).to_string()),
+        _ if is_json => (message.to_string(), remedy_of_data(message).to_string()),
         _ => {
             let hint = "this is not JSON: look for a missing comma, quote or bracket before here";
             (message.to_string(), hint.to_string())

@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod determinism;
 mod gallery;
+mod kept;
 mod liveness;
 mod mistakes;
 mod mutations;

@@ -118,7 +118,8 @@ pub struct BugsArgs {
     pub out: Option<PathBuf>,
     /// What to call this build in each line: a commit, for instance. What the file has of other
     /// builds is measured again
-    #[arg(long, value_name = "TEXT", default_value = "", conflicts_with = "table", value_parser = parse_label)]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = parse_label)]
+    #[arg(conflicts_with = "table")]
     pub label: String,
     /// Only print the table of this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "json"])]
