@@ -217,7 +217,8 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "seed_from")]
     pub ledger: Option<PathBuf>,
     /// What to call this build in the ledger: a commit, for instance
-    #[arg(long, value_name = "TEXT", default_value = "", requires = "ledger", value_parser = parse_label)]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = parse_label)]
+    #[arg(requires = "ledger")]
     pub label: String,
     /// Only print the sums of the ledger, by scenario and policy, and by label
     #[arg(long, requires = "ledger", conflicts_with_all = [
