@@ -249,8 +249,8 @@ pub struct ShrinkArgs {
     /// Stop after so many simulated events: the same on every machine
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
-    /// Where the small plan is written (`.json`; its report goes beside it, as `.txt`); in the run's
-    /// folder under `reports/runs` if absent
+    /// Where the small plan is written (`.json`; its report goes beside it, as `.txt`); in the
+    /// run's folder under `reports/runs` if absent
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print what came of it as a line of JSON

@@ -59,8 +59,8 @@ pub fn shrink(kit: &Kit, args: &ShrinkArgs) -> Done {
     Ok(if cut_short { Exit::Incomplete } else { Exit::Held })
 }
 
-/// Refuses a name under which the small plan could not be written, or not be found again: its report
-/// goes beside it, as text.
+/// Refuses a name under which the small plan could not be written, or not be found again: its
+/// report goes beside it, as text.
 fn is_plan_name(out: &Path) -> Result<(), String> {
     let place = out.display();
     if out.is_dir() {

@@ -54,7 +54,8 @@ pub struct Curve {
     pub shares: Vec<Share>,
     /// Where it was decided; `None` if it never became more likely, as it was certain already.
     pub jump: Option<Jump>,
-    /// How many more points there are, if whoever asked for them had enough: nothing is decided then.
+    /// How many more points there are, if whoever asked for them had enough: nothing is decided
+    /// then.
     pub left: u64,
 }
 
