@@ -25,6 +25,10 @@ fn malformed_json_is_refused_where_it_breaks() {
     "#);
     insta::assert_snapshot!(refused("{ \"zoosim\": \"plan/1\" }"), @r#"
     x.json:1:13: `zoosim` is `plan/1`, not `scenario/1`
+    hint: `zoosim replay` runs a plan
+    "#);
+    insta::assert_snapshot!(refused("{ \"zoosim\": \"scenario/9\" }"), @r#"
+    x.json:1:13: `zoosim` is `scenario/9`, not `scenario/1`
     hint: this build reads `"zoosim": "scenario/1"` here
     "#);
     insta::assert_snapshot!(refused("[]"), @r#"
@@ -239,8 +243,8 @@ fn seeds_are_read_in_many_ways_and_printed_in_one() {
         assert!(parse_seeds(bad).is_err(), "{bad:?}");
     }
     insta::assert_snapshot!(parse_seeds("ten").unwrap_err(), @r#"
-    `seeds` `ten` is not a seed below 2^64
-    hint: write `42`, `0x5eed`, `0..1000`, or a commit's 40 hexadecimal digits
+    `seed` `ten` is not a seed below 2^64
+    hint: write `42`, `0x5eed`, or a commit's 40 hexadecimal digits; a range is `0..1000`
     "#);
     insta::assert_snapshot!(Scenario::embedded("epoch-rase").unwrap_err(), @r#"
     `scenario` `epoch-rase` is not known
