@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::Path;
 
 use serde_json::json;
 
@@ -14,6 +15,7 @@ use crate::verdict::judge::{
 use crate::verdict::search::Hands;
 
 use super::args::{CheckArgs, FailArg};
+use super::record::write_whole;
 use super::{Done, Exit, jobs};
 
 mod hands;
@@ -101,7 +103,7 @@ fn question(args: &CheckArgs) -> Result<Question, String> {
     };
     question.search.exact = args.exact;
     if let Some(budget) = args.budget {
-        question.search.nodes = budget;
+        (question.search.nodes, question.stand_in) = (budget, budget);
     }
     if let Some(megabytes) = args.memory {
         question.search.bytes = megabytes.saturating_mul(1 << 20);
@@ -249,7 +251,5 @@ pub fn write_out(
             Ok(()) => Ok(()),
         };
     };
-    let file = File::create(name).map_err(|error| cannot(name, error))?;
-    let mut out = io::BufWriter::new(file);
-    write(&mut out).and_then(|()| out.flush()).map_err(|error| cannot(name, error))
+    write_whole(Path::new(name), write).map_err(|error| cannot(name, error))
 }

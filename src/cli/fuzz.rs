@@ -18,7 +18,7 @@ use crate::verdict::{Finding, Outcome, Weight};
 use super::args::FuzzArgs;
 use super::find::{self, Subject};
 use super::ledger::{self, Ledger};
-use super::record::{can_write, finding_json, record, replay_plan, write_whole};
+use super::record::{can_write, finding_json, record, replay_plan, write_text};
 use super::shrink::Small as Shrunk;
 use super::status::Status;
 use super::told::{broke, nondeterminism, wanted};
@@ -148,7 +148,7 @@ pub fn fuzz(kit: &Kit, args: &FuzzArgs) -> Done {
     }
     if let Some(path) = &args.junit {
         let text = crate::report::junit::render(&summary::junit(kit, &hunt, &hunted));
-        write_whole(path, &text).map_err(|error| no_junit(path, &error))?;
+        write_text(path, &text).map_err(|error| no_junit(path, &error))?;
     }
     Ok(hunt.exit(&hunted))
 }

@@ -87,13 +87,14 @@ type Done = Result<Exit, String>;
 pub fn main(kit: Kit) -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) if negative(&error).is_some() => {
-            talk(&negative(&error).unwrap_or_default());
-            return ExitCode::from(Exit::CouldNot.code());
-        }
         Err(error) => {
-            // Help and version are not errors; clap knows which stream is meant.
-            let _ = error.print();
+            match negative(&error) {
+                Some(why) => talk(&why),
+                // Help and version are not errors; clap knows which stream is meant.
+                None => {
+                    let _ = error.print();
+                }
+            }
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };

@@ -128,17 +128,31 @@ pub fn record(
 
 /// Writes a file so that whoever looks finds what was there before or all of it. What is no file (a
 /// pipe) is written as it is.
-pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+pub fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let all_to = |path: &Path| {
+        let mut out = BufWriter::new(File::create(path)?);
+        write(&mut out)?;
+        out.flush()
+    };
     if path.exists() && !path.is_file() {
-        return std::fs::write(path, text);
+        return all_to(path);
     }
     let mut tmp = path.as_os_str().to_owned();
     tmp.push(format!(".{}.tmp", std::process::id()));
-    let written = std::fs::write(&tmp, text).and_then(|()| std::fs::rename(&tmp, path));
+    let tmp = PathBuf::from(tmp);
+    let written = all_to(&tmp).and_then(|()| std::fs::rename(&tmp, path));
     if written.is_err() {
         let _ = std::fs::remove_file(&tmp);
     }
     written
+}
+
+/// The same, of a text.
+pub fn write_text(path: &Path, text: &str) -> std::io::Result<()> {
+    write_whole(path, |out| out.write_all(text.as_bytes()))
 }
 
 /// A word as a shell reads it back.

@@ -8,7 +8,7 @@ use crate::report::token::is_word;
 
 use super::args::{RUNS, RegressArgs, RegressVerb};
 use super::find::{self, Named, REGRESSIONS, named};
-use super::record::{plan_text, write_whole};
+use super::record::{plan_text, write_text};
 use super::replay::same_run;
 use super::{Done, Exit, say};
 
@@ -42,7 +42,7 @@ pub fn regress(kit: &Kit, args: &RegressArgs) -> Done {
         return Err(format!("{path}: is another plan\nhint: `--name` gives this one another name"));
     }
     let made = std::fs::create_dir_all(REGRESSIONS);
-    let written = made.and_then(|()| write_whole(Path::new(&path), &text));
+    let written = made.and_then(|()| write_text(Path::new(&path), &text));
     written.map_err(|error| format!("{path}: cannot be written: {error}"))?;
     say(&format!("{path}\n"));
     Ok(Exit::Held)

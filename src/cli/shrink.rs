@@ -17,7 +17,7 @@ use crate::shrink::{Budget, Progress, Shrunk, Size, shrink as shrink_plan};
 
 use super::args::{RUNS, ShrinkArgs};
 use super::find::{Named, Subject, seeded};
-use super::record::{can_write, name_of, plan_text, record, replay_plan, write_whole};
+use super::record::{can_write, name_of, plan_text, record, replay_plan, write_text};
 use super::replay::same_run;
 use super::{Done, Exit, say, talk};
 
@@ -123,9 +123,9 @@ impl Small {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(cannot)?;
         }
-        write_whole(path, &plan_text(&self.shrunk.plan)).map_err(cannot)?;
+        write_text(path, &plan_text(&self.shrunk.plan)).map_err(cannot)?;
         let text = self.text(kit, path)?;
-        write_whole(&path.with_extension("txt"), &text).map_err(cannot)?;
+        write_text(&path.with_extension("txt"), &text).map_err(cannot)?;
         Ok(text)
     }
 

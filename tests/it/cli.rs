@@ -26,6 +26,21 @@ impl Running {
         line
     }
 
+    /// Until it catches Ctrl-C, which before that ends it like any other program; where the system
+    /// does not tell, for a while.
+    pub fn until_it_listens(&self) {
+        for _ in 0..500 {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()));
+            let status = status.unwrap_or_default();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = caught.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+            if caught.is_some_and(|bits| bits & 0b10 != 0) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
     /// Ctrl-C; what it then had yet to say.
     pub fn interrupt(mut self) -> Said {
         let kill = format!("kill -INT {}", self.0.id());

@@ -172,12 +172,18 @@ pub struct Question {
     pub fail: Fail,
     /// The search's budgets and reductions.
     pub search: search::Options,
+    /// Steps that a search may take which nobody asked for: it stands in for zxids that are there
+    /// and cannot be used.
+    pub stand_in: u64,
     /// Who helps the search.
     pub hands: search::Hands,
 }
 
 /// Bytes that a search may hold beside the history: what more memory has decided was not met yet.
 const BYTES: u64 = 256 << 20;
+
+/// [`Question::stand_in`], if nobody says.
+const STAND_IN: u64 = 10_000_000;
 
 impl Default for Question {
     fn default() -> Question {
@@ -191,6 +197,7 @@ impl Default for Question {
             order: false,
             fail: Fail::Drop,
             search,
+            stand_in: STAND_IN,
             hands: search::Hands::default(),
         }
     }

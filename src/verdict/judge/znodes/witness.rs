@@ -17,9 +17,6 @@ pub const SEARCHED: usize = 5_000;
 /// Steps that this may take.
 const NODES: u64 = 1_000_000;
 
-/// Steps that a search may take which nobody asked for, unless `--budget` says how many.
-const UNASKED: u64 = 10_000_000;
-
 /// Judges the columns of a history.
 pub fn judge(tape: &mut Tape, lines: &Lines<'_>, question: &Question, judgement: &mut Judgement) {
     let (level, sync) = (judgement.level, question.sync);
@@ -90,8 +87,7 @@ pub fn beyond(lines: &Lines<'_>, question: &Question, judgement: &mut Judgement)
     judgement.properties = Vec::new();
     match lines.kept {
         Some(history) => {
-            let asked = question.search.nodes;
-            let nodes = if asked == Options::default().nodes { UNASKED } else { asked };
+            let nodes = question.search.nodes.min(question.stand_in);
             let search = Options { nodes, ..question.search.clone() };
             judgement.mode = Mode::Search;
             let question = Question { search, ..question.clone() };
